@@ -1,1 +1,34 @@
-//! Placeholder
+//! The load balancer: services, schedulers, flows, NAT and direct routing, and the burst pipeline.
+//!
+//! Knows no DPDK, no clock, no thread and no file: time comes in as [`Jiffies`], packets as [`PacketBuf`]s, and what is
+//! to become of them goes out as [`Verdict`]s. The control side ([`Director`]) makes immutable [`Snapshot`]s; each
+//! [`Lcore`] owns its flows and works by the snapshot it was last given.
+//!
+//! [`PacketBuf`]: sluice_packet::PacketBuf
+mod config;
+mod drop;
+mod fib;
+mod flow;
+mod lcore;
+mod owner;
+mod prefetch;
+mod proto;
+mod real;
+mod sched;
+mod stats;
+mod time;
+mod transmit;
+mod verdict;
+
+pub use config::{
+    Added, ConfigError, Director, Forward, Limits, Persistence, Protocol, Real, RealConfig, SchedulerKind,
+    Service, ServiceConfig, ServiceKey, Snapshot, Switches, Timeouts,
+};
+pub use drop::DropReason;
+pub use fib::{Fib, FibPort, Lookup, NextHop, NextHopId, Route};
+pub use flow::FlowView;
+pub use lcore::{Lcore, LcoreConfig};
+pub use real::{RealCounts, RealId, RealTable};
+pub use stats::{Counter, LcoreStats, RealLine, RealStats};
+pub use time::Jiffies;
+pub use verdict::{BURST, Ingress, Verdict};

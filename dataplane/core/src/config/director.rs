@@ -1,0 +1,382 @@
+//! The operator's verbs: validates each change as the kernel does and makes the next snapshot.
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::error::ConfigError;
+use super::service::{
+    Forward, Protocol, Real, RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey, Switches,
+    Timeouts,
+};
+use super::snapshot::{Endpoint4, Snapshot, masq_endpoints, service_endpoint};
+use crate::fib::Fib;
+use crate::real::{RealId, RealTable};
+use crate::time::Jiffies;
+
+mod trash;
+use trash::Trash;
+
+/// How much configuration there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Virtual services.
+    pub services: usize,
+}
+
+/// A real that was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// Its slot.
+    pub id: RealId,
+    /// Whether its statistics start anew; `false` where it came back to the very service it was removed from.
+    pub fresh: bool,
+}
+
+/// The configuration and its verbs. Every successful verb makes a snapshot of a higher version; a refused one changes
+/// nothing.
+#[derive(Debug)]
+pub struct Director {
+    limits: Limits,
+    table: Arc<RealTable>,
+    slots: HashMap<ServiceKey, u32>,
+    free_slots: Vec<u32>,
+    free_reals: Vec<RealId>,
+    trash: Trash,
+    next_uid: u64,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Director {
+    /// No service; reals are counted in `table`, whose size limits how many there may be.
+    #[must_use]
+    pub fn new(limits: Limits, table: Arc<RealTable>) -> Self {
+        let ids = u32::try_from(table.capacity()).unwrap_or(u32::MAX);
+        Self {
+            limits,
+            table,
+            slots: HashMap::new(),
+            free_slots: Vec::new(),
+            free_reals: (0..ids).rev().map(RealId).collect(),
+            trash: Trash::default(),
+            next_uid: 1,
+            snapshot: Arc::new(Snapshot::empty()),
+        }
+    }
+
+    /// The configuration as it stands.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot)
+    }
+
+    /// All services, in no particular order.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.snapshot.services.iter().flatten()
+    }
+
+    /// One service.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoService`].
+    pub fn service(&self, key: &ServiceKey) -> Result<&Arc<Service>, ConfigError> {
+        let slot = self.slots.get(key).ok_or(ConfigError::NoService)?;
+        self.snapshot.services.get(*slot as usize).and_then(Option::as_ref).ok_or(ConfigError::NoService)
+    }
+
+    /// Adds a service without reals (`-A`).
+    ///
+    /// # Errors
+    /// Exists, unknown scheduler, table full, or something not supported yet.
+    pub fn add_service(&mut self, config: ServiceConfig) -> Result<(), ConfigError> {
+        if self.slots.contains_key(&config.key) {
+            return Err(ConfigError::ServiceExists);
+        }
+        let scheduler = check_service(&config)?;
+        if self.slots.len() >= self.limits.services {
+            return Err(ConfigError::Full { table: "services", limit: self.limits.services });
+        }
+        let key = config.key;
+        let mut next = self.draft();
+        let slot = self.free_slots.pop().unwrap_or_else(|| {
+            next.services.push(None);
+            u32::try_from(next.services.len() - 1).unwrap_or(u32::MAX)
+        });
+        let service = Service { uid: self.next_uid, config, scheduler, reals: Arc::default() };
+        self.next_uid += 1;
+        self.slots.insert(key, slot);
+        if let Some(endpoint) = service_endpoint(&key) {
+            Arc::make_mut(&mut next.by_endpoint).insert(endpoint, slot);
+        }
+        self.replace(next, slot, Some(service));
+        Ok(())
+    }
+
+    /// Replaces a service's scheduler, flags and persistence (`-E`); its reals and flows stay.
+    ///
+    /// # Errors
+    /// No such service, unknown scheduler, or something not supported yet.
+    pub fn edit_service(&mut self, config: ServiceConfig) -> Result<(), ConfigError> {
+        let (slot, old) = self.entry(&config.key)?;
+        let scheduler = check_service(&config)?;
+        let service = Service { uid: old.uid, config, scheduler, reals: Arc::clone(&old.reals) };
+        let next = self.draft();
+        self.replace(next, slot, Some(service));
+        Ok(())
+    }
+
+    /// Removes a service and its reals (`-D`); its flows live on, bound to reals that are gone.
+    ///
+    /// # Errors
+    /// No such service.
+    pub fn delete_service(&mut self, key: &ServiceKey) -> Result<(), ConfigError> {
+        let (slot, old) = self.entry(key)?;
+        for real in old.reals.iter() {
+            self.trash.put(*key, old.uid, real);
+        }
+        self.slots.remove(key);
+        self.free_slots.push(slot);
+        let mut next = self.draft();
+        if let Some(endpoint) = service_endpoint(key) {
+            Arc::make_mut(&mut next.by_endpoint).remove(&endpoint);
+        }
+        self.replace(next, slot, None);
+        Ok(())
+    }
+
+    /// Removes every service (`-C`).
+    pub fn flush(&mut self) {
+        let keys: Vec<_> = self.slots.keys().copied().collect();
+        let mut next = self.draft();
+        for key in keys {
+            let Ok((slot, old)) = self.entry(&key) else { continue };
+            for real in old.reals.iter() {
+                self.trash.put(key, old.uid, real);
+            }
+            self.free_slots.push(slot);
+            if let Some(entry) = next.services.get_mut(slot as usize) {
+                *entry = None;
+            }
+        }
+        self.slots.clear();
+        next.by_endpoint = Arc::default();
+        next.masq_reals = Arc::default();
+        self.snapshot = Arc::new(next);
+    }
+
+    /// Adds a real in front of the service's others (`-a`). One with the same address and port that was removed while
+    /// flows were bound to it comes back with them.
+    ///
+    /// # Errors
+    /// No such service, exists, a number out of range, not unicast, table full, or something not supported yet.
+    pub fn add_real(&mut self, key: &ServiceKey, config: RealConfig) -> Result<Added, ConfigError> {
+        let (slot, old) = self.entry(key)?;
+        if position(&old, &config.address, config.port).is_some() {
+            return Err(ConfigError::RealExists);
+        }
+        check_real(key, &config)?;
+        let revived = self.trash.take(*key, &config);
+        let added = match revived {
+            Some((id, uid)) => Added { id, fresh: uid != old.uid },
+            None => {
+                let full = ConfigError::Full { table: "reals", limit: self.table.capacity() };
+                Added { id: self.free_reals.pop().ok_or(full)?, fresh: true }
+            }
+        };
+        let id = added.id;
+        self.set_thresholds(id, &config);
+        let first = Real { id, revision: 0, config };
+        let reals = std::iter::once(first).chain(old.reals.iter().cloned()).collect();
+        self.replace_reals(slot, &old, reals);
+        Ok(added)
+    }
+
+    /// Replaces a real's weight, method and thresholds (`-e`); flows keep the method they were made with.
+    ///
+    /// # Errors
+    /// No such service or real, a number out of range, or something not supported yet.
+    pub fn edit_real(&mut self, key: &ServiceKey, config: RealConfig) -> Result<RealId, ConfigError> {
+        let (slot, old) = self.entry(key)?;
+        let at = position(&old, &config.address, config.port).ok_or(ConfigError::NoReal)?;
+        check_real(key, &config)?;
+        let mut reals: Vec<Real> = old.reals.to_vec();
+        let Some(real) = reals.get_mut(at) else { return Err(ConfigError::NoReal) };
+        real.revision = real.revision.wrapping_add(1);
+        real.config = config;
+        let (id, config) = (real.id, real.config.clone());
+        self.set_thresholds(id, &config);
+        self.replace_reals(slot, &old, reals.into());
+        Ok(id)
+    }
+
+    /// Removes a real (`-d`). Its flows are not cut here; its slot is kept until none is left.
+    ///
+    /// # Errors
+    /// No such service or real.
+    pub fn delete_real(
+        &mut self,
+        key: &ServiceKey,
+        address: IpAddr,
+        port: u16,
+    ) -> Result<RealId, ConfigError> {
+        let (slot, old) = self.entry(key)?;
+        let at = position(&old, &address, port).ok_or(ConfigError::NoReal)?;
+        let mut reals: Vec<Real> = old.reals.to_vec();
+        let gone = reals.remove(at);
+        self.trash.put(*key, old.uid, &gone);
+        self.replace_reals(slot, &old, reals.into());
+        Ok(gone.id)
+    }
+
+    /// Connection timeouts in force.
+    #[must_use]
+    pub fn timeouts(&self) -> Timeouts {
+        self.snapshot.timeouts
+    }
+
+    /// Sets those connection timeouts that are not 0 (`--set`).
+    ///
+    /// # Errors
+    /// A timeout over [`Jiffies::MAX_SECONDS`].
+    pub fn set_timeouts(&mut self, wanted: Timeouts) -> Result<(), ConfigError> {
+        if [wanted.tcp, wanted.tcp_fin, wanted.udp].into_iter().any(|seconds| seconds > Jiffies::MAX_SECONDS)
+        {
+            return Err(ConfigError::Range("the timeout"));
+        }
+        let mut next = self.draft();
+        let now = &mut next.timeouts;
+        for (field, value) in
+            [(&mut now.tcp, wanted.tcp), (&mut now.tcp_fin, wanted.tcp_fin), (&mut now.udp, wanted.udp)]
+        {
+            if value != 0 {
+                *field = value;
+            }
+        }
+        self.snapshot = Arc::new(next);
+        Ok(())
+    }
+
+    /// Sets the switches.
+    pub fn set_switches(&mut self, switches: Switches) {
+        let mut next = self.draft();
+        next.switches = switches;
+        self.snapshot = Arc::new(next);
+    }
+
+    /// Replaces ports, routes and neighbours.
+    pub fn set_fib(&mut self, fib: Arc<Fib>) {
+        let mut next = self.draft();
+        next.fib = fib;
+        self.snapshot = Arc::new(next);
+    }
+
+    /// Frees the slots of removed reals that have had no flow for two minutes; to be called about once a second.
+    /// Returns the slots freed: their statistics belong to no real any more.
+    pub fn collect_trash(&mut self, now: Jiffies) -> Vec<RealId> {
+        let freed = self.trash.collect(now, &self.table);
+        self.free_reals.extend(&freed);
+        freed
+    }
+
+    fn entry(&self, key: &ServiceKey) -> Result<(u32, Arc<Service>), ConfigError> {
+        let slot = *self.slots.get(key).ok_or(ConfigError::NoService)?;
+        Ok((slot, Arc::clone(self.service(key)?)))
+    }
+
+    fn set_thresholds(&self, id: RealId, config: &RealConfig) {
+        if let Some(counts) = self.table.get(id) {
+            counts.set_thresholds(config.upper, config.lower);
+        }
+    }
+
+    fn draft(&self) -> Snapshot {
+        let mut next = Snapshot::clone(&self.snapshot);
+        next.version += 1;
+        next
+    }
+
+    fn replace_reals(&mut self, slot: u32, old: &Service, reals: Arc<[Real]>) {
+        let service = Service { reals, ..old.clone() };
+        let next = self.draft();
+        self.replace(next, slot, Some(service));
+    }
+
+    /// Puts `service` into its slot of the draft and makes the draft the snapshot.
+    fn replace(&mut self, mut next: Snapshot, slot: u32, service: Option<Service>) {
+        let Some(entry) = next.services.get_mut(slot as usize) else { return };
+        let before: Vec<Endpoint4> = entry.iter().flat_map(|old| masq_endpoints(old)).collect();
+        let after: Vec<Endpoint4> = service.iter().flat_map(masq_endpoints).collect();
+        *entry = service.map(Arc::new);
+        if before != after {
+            let owners = Arc::make_mut(&mut next.masq_reals);
+            for endpoint in after {
+                *owners.entry(endpoint).or_insert(0) += 1;
+            }
+            for endpoint in before {
+                if let Some(count) = owners.get_mut(&endpoint) {
+                    *count -= 1;
+                    if *count == 0 {
+                        owners.remove(&endpoint);
+                    }
+                }
+            }
+        }
+        self.snapshot = Arc::new(next);
+    }
+}
+
+fn position(service: &Service, address: &IpAddr, port: u16) -> Option<usize> {
+    service.reals.iter().position(|real| real.config.address == *address && real.config.port == port)
+}
+
+fn check_service(config: &ServiceConfig) -> Result<SchedulerKind, ConfigError> {
+    match config.key {
+        ServiceKey::Fwmark { .. } => return Err(ConfigError::Unsupported("a firewall-mark service")),
+        ServiceKey::Address { address: IpAddr::V6(_), .. } => {
+            return Err(ConfigError::Unsupported("an IPv6 service"));
+        }
+        ServiceKey::Address { protocol: Protocol::Sctp, .. } => {
+            return Err(ConfigError::Unsupported("an SCTP service"));
+        }
+        ServiceKey::Address { .. } => {}
+    }
+    if config.persistence.is_some() {
+        return Err(ConfigError::Unsupported("persistence"));
+    }
+    if config.one_packet {
+        return Err(ConfigError::Unsupported("one-packet scheduling"));
+    }
+    if config.engine.is_some() {
+        return Err(ConfigError::Unsupported("a persistence engine"));
+    }
+    SchedulerKind::from_name(&config.scheduler)
+        .ok_or_else(|| ConfigError::NoScheduler(config.scheduler.clone()))
+}
+
+fn check_real(key: &ServiceKey, config: &RealConfig) -> Result<(), ConfigError> {
+    const MAX: u32 = i32::MAX as u32;
+    if config.weight > MAX {
+        return Err(ConfigError::Range("the weight"));
+    }
+    if config.upper > MAX {
+        return Err(ConfigError::Invalid("the upper threshold is over 2147483647"));
+    }
+    if config.lower > config.upper {
+        return Err(ConfigError::Range("the lower threshold: it may not be over the upper one, and so"));
+    }
+    let IpAddr::V4(address) = config.address else {
+        return Err(ConfigError::Unsupported("an IPv6 real server"));
+    };
+    if address.is_multicast() || address.is_broadcast() || address.is_unspecified() {
+        return Err(ConfigError::NotUnicast(config.address));
+    }
+    if config.forward == Forward::Tunnel {
+        return Err(ConfigError::Unsupported("tunnelling"));
+    }
+    // ipvsadm forces this; the kernel sends the packet on unchanged whatever the port says.
+    if let (Forward::Route, ServiceKey::Address { port, .. }) = (config.forward, key)
+        && config.port != *port
+    {
+        return Err(ConfigError::Invalid("direct routing cannot change the port"));
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The control side: what the operator has set up, and the immutable snapshots that carry it to the lcores.
+mod director;
+mod error;
+mod service;
+mod snapshot;
+
+pub use director::{Added, Director, Limits};
+pub use error::ConfigError;
+pub use service::{
+    Forward, Persistence, Protocol, Real, RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey,
+    Switches, Timeouts,
+};
+pub use snapshot::Snapshot;

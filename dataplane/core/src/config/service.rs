@@ -1,0 +1,187 @@
+//! Virtual services and real servers as the operator states them and as a snapshot carries them.
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::real::RealId;
+
+/// The transport protocols that can be balanced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Protocol {
+    /// RFC 9293.
+    Tcp = 6,
+    /// RFC 768.
+    Udp = 17,
+    /// RFC 9260.
+    Sctp = 132,
+}
+
+/// What identifies a virtual service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ServiceKey {
+    /// Packets of one protocol to one address and port.
+    Address {
+        /// Transport protocol.
+        protocol: Protocol,
+        /// The virtual address.
+        address: IpAddr,
+        /// The virtual port; 0 stands for every port.
+        port: u16,
+    },
+    /// Packets that carry a firewall mark.
+    Fwmark {
+        /// The mark, not 0.
+        mark: u32,
+        /// Whether the service is one for IPv6 packets.
+        ipv6: bool,
+    },
+}
+
+/// The schedulers by their ipvsadm names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SchedulerKind {
+    /// Round robin.
+    Rr,
+    /// Weighted round robin.
+    Wrr,
+    /// Least connections.
+    Lc,
+    /// Weighted least connections.
+    Wlc,
+}
+
+impl SchedulerKind {
+    /// Every scheduler there is.
+    pub const ALL: [Self; 4] = [Self::Rr, Self::Wrr, Self::Lc, Self::Wlc];
+
+    /// The name ipvsadm knows it by.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rr => "rr",
+            Self::Wrr => "wrr",
+            Self::Lc => "lc",
+            Self::Wlc => "wlc",
+        }
+    }
+
+    /// The scheduler of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// Persistence of a service: how long a client keeps its real, and what counts as one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Persistence {
+    /// Seconds.
+    pub timeout: u32,
+    /// IPv4: the netmask's bits, host order. IPv6: the prefix length.
+    pub netmask: u32,
+}
+
+/// A virtual service as the operator asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceConfig {
+    /// What identifies it.
+    pub key: ServiceKey,
+    /// The scheduler's name.
+    pub scheduler: String,
+    /// The scheduler's flags (`-b`): bit 0 is flag-1, bit 2 flag-3.
+    pub flags: u8,
+    /// Persistence (`-p`, `-M`), where asked for.
+    pub persistence: Option<Persistence>,
+    /// One-packet scheduling (`-o`).
+    pub one_packet: bool,
+    /// The persistence engine (`--pe`), where asked for.
+    pub engine: Option<String>,
+}
+
+/// How packets reach a real server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Forward {
+    /// Network address translation (`-m`).
+    Masq = 0,
+    /// Encapsulation (`-i`).
+    Tunnel = 2,
+    /// Direct routing (`-g`).
+    Route = 3,
+}
+
+/// A real server as the operator asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealConfig {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port; 0 keeps the port the client asked for.
+    pub port: u16,
+    /// How packets reach it.
+    pub forward: Forward,
+    /// Its share, 0 to `i32::MAX`; 0 quiesces it.
+    pub weight: u32,
+    /// Connections at which it counts as overloaded; 0 is never. At most `i32::MAX`.
+    pub upper: u32,
+    /// Connections under which it counts as recovered; 0 stands for three quarters of `upper`. At most `upper`.
+    pub lower: u32,
+}
+
+/// A real server of a service, in a snapshot.
+#[derive(Clone, Debug)]
+pub struct Real {
+    /// Its slot in the tables of counts and statistics.
+    pub id: RealId,
+    /// Rises with each edit, so that an lcore sees one that changed no field.
+    pub revision: u32,
+    /// What the operator asked for.
+    pub config: RealConfig,
+}
+
+/// A virtual service, in a snapshot.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Unique over the life of the process; a service that is deleted and added anew gets another.
+    pub uid: u64,
+    /// What the operator asked for.
+    pub config: ServiceConfig,
+    /// The scheduler the name stands for.
+    pub scheduler: SchedulerKind,
+    /// Its reals, the last added first: the order in which the kernel walks them.
+    pub reals: Arc<[Real]>,
+}
+
+/// Connection timeouts that can be set (`--set`), in seconds. Where one is asked for, 0 leaves it as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP in ESTABLISHED.
+    pub tcp: u32,
+    /// TCP in FIN_WAIT.
+    pub tcp_fin: u32,
+    /// UDP.
+    pub udp: u32,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { tcp: 900, tcp_fin: 120, udp: 300 }
+    }
+}
+
+/// The words of `net.ipv4.vs` that Sluice knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switches {
+    /// Which flows a SYN of the same client port may replace: bit 0 those in TIME_WAIT and CLOSE, bit 1 also those in
+    /// FIN_WAIT of which no reply is seen.
+    pub conn_reuse_mode: u8,
+    /// Whether a flow whose real is gone is scheduled anew, instead of its packets being dropped.
+    pub expire_nodest_conn: bool,
+    /// Whether TCP packets without a flow are scheduled though they carry no SYN.
+    pub sloppy_tcp: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self { conn_reuse_mode: 1, expire_nodest_conn: false, sloppy_tcp: false }
+    }
+}

@@ -1,0 +1,82 @@
+//! An immutable picture of the configuration, published to every lcore.
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::service::{Forward, Protocol, Service, ServiceKey, Switches, Timeouts};
+use crate::fib::Fib;
+
+/// An IPv4 transport endpoint as the packet path holds it: protocol, address, port, in host order.
+pub(crate) type Endpoint4 = (u8, u32, u16);
+
+/// The configuration at one version. Snapshots share what did not change between them.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Rises with each change.
+    pub version: u64,
+    /// Services by slot; a slot keeps its service until that is deleted.
+    pub(crate) services: Vec<Option<Arc<Service>>>,
+    /// Slots by IPv4 endpoint.
+    pub(crate) by_endpoint: Arc<HashMap<Endpoint4, u32, foldhash::fast::FixedState>>,
+    /// How many services own an endpoint as a masqueraded real: their packets may be replies.
+    pub(crate) masq_reals: Arc<HashMap<Endpoint4, u32, foldhash::fast::FixedState>>,
+    /// Connection timeouts.
+    pub timeouts: Timeouts,
+    /// Switches.
+    pub switches: Switches,
+    /// Ports, routes and neighbours.
+    pub fib: Arc<Fib>,
+}
+
+impl Snapshot {
+    /// A snapshot with no service.
+    pub(crate) fn empty() -> Self {
+        Self {
+            version: 0,
+            services: Vec::new(),
+            by_endpoint: Arc::default(),
+            masq_reals: Arc::default(),
+            timeouts: Timeouts::default(),
+            switches: Switches::default(),
+            fib: Arc::default(),
+        }
+    }
+
+    /// The service that owns an IPv4 endpoint, and its slot.
+    #[inline]
+    pub(crate) fn service_at(&self, endpoint: Endpoint4) -> Option<(u32, &Arc<Service>)> {
+        let slot = *self.by_endpoint.get(&endpoint)?;
+        Some((slot, self.services.get(slot as usize)?.as_ref()?))
+    }
+
+    /// Whether packets from an IPv4 endpoint may be replies of a masqueraded real.
+    #[inline]
+    pub(crate) fn is_masq_real(&self, endpoint: Endpoint4) -> bool {
+        let (protocol, address, _) = endpoint;
+        self.masq_reals.contains_key(&endpoint) || self.masq_reals.contains_key(&(protocol, address, 0))
+    }
+}
+
+/// The endpoint of an IPv4 service.
+pub(crate) fn service_endpoint(key: &ServiceKey) -> Option<Endpoint4> {
+    match *key {
+        ServiceKey::Address { protocol, address: IpAddr::V4(address), port } => {
+            Some((protocol as u8, address.to_bits(), port))
+        }
+        _ => None,
+    }
+}
+
+/// The endpoints from which the masqueraded reals of a service reply.
+pub(crate) fn masq_endpoints(service: &Service) -> impl Iterator<Item = Endpoint4> {
+    let protocol = match service.config.key {
+        ServiceKey::Address { protocol, .. } => protocol,
+        ServiceKey::Fwmark { .. } => Protocol::Tcp,
+    };
+    service.reals.iter().filter(|real| real.config.forward == Forward::Masq).filter_map(
+        move |real| match real.config.address {
+            IpAddr::V4(address) => Some((protocol as u8, address.to_bits(), real.config.port)),
+            IpAddr::V6(_) => None,
+        },
+    )
+}

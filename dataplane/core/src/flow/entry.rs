@@ -1,0 +1,190 @@
+//! One flow: 128 bytes, of which the first cache line holds all that an established packet touches.
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use sluice_packet::checksum::Delta;
+
+use super::hash::Key4;
+use crate::config::Forward;
+use crate::real::RealId;
+use crate::time::Jiffies;
+
+/// Which way a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Direction {
+    /// From the client.
+    In = 0,
+    /// From the real server.
+    Out = 1,
+}
+
+/// Flag bits of a flow, as the kernel numbers them (reference 3.1); the low three bits are the forwarding method.
+pub(crate) mod flags {
+    /// The forwarding method.
+    pub(crate) const FORWARD: u16 = 0x0007;
+    /// No packet from the real server has been seen.
+    pub(crate) const NO_OUTPUT: u16 = 0x0080;
+    /// Counted as inactive.
+    pub(crate) const INACTIVE: u16 = 0x0100;
+    /// Sluice's own: the slot holds a flow.
+    pub(crate) const IN_USE: u16 = 0x8000;
+}
+
+/// No such slot, next hop or neighbour in a list.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// A flow in its slot. Addresses and ports are in host order.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Flow {
+    pub(crate) client: u32,
+    pub(crate) vip: u32,
+    pub(crate) real_address: u32,
+    pub(crate) client_port: u16,
+    pub(crate) vport: u16,
+    pub(crate) real_port: u16,
+    pub(crate) protocol: u8,
+    pub(crate) state: u8,
+    pub(crate) flags: u16,
+    /// What the request direction adds to an IPv4 header checksum; the reply direction takes it away.
+    pub(crate) l3_delta: Delta,
+    /// The same for the transport checksum: addresses and ports.
+    pub(crate) l4_delta: Delta,
+    pub(crate) real: RealId,
+    pub(crate) expires: Jiffies,
+    /// Slot of the next hop towards the client, right while `fib_version` is.
+    pub(crate) hop_out: u32,
+    pub(crate) fib_version: u32,
+    pub(crate) in_packets: u32,
+    /// The second line: what only set-up, listing and expiry touch.
+    pub(crate) wheel: Line1,
+}
+
+/// Links of the wheel (or of the free list) and what listings show.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Line1 {
+    pub(crate) next: u32,
+    pub(crate) prev: u32,
+    pub(crate) slot: u32,
+}
+
+const _: () = assert!(size_of::<Flow>() == 128);
+
+/// What a new flow is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewFlow {
+    pub(crate) protocol: u8,
+    pub(crate) client: u32,
+    pub(crate) client_port: u16,
+    pub(crate) vip: u32,
+    pub(crate) vport: u16,
+    pub(crate) real_address: u32,
+    pub(crate) real_port: u16,
+    pub(crate) forward: Forward,
+    pub(crate) real: RealId,
+    pub(crate) expires: Jiffies,
+}
+
+impl Flow {
+    pub(crate) const EMPTY: Self = Self {
+        client: 0,
+        vip: 0,
+        real_address: 0,
+        client_port: 0,
+        vport: 0,
+        real_port: 0,
+        protocol: 0,
+        state: 0,
+        flags: 0,
+        l3_delta: Delta::ZERO,
+        l4_delta: Delta::ZERO,
+        real: RealId(NONE),
+        expires: Jiffies(0),
+        hop_out: NONE,
+        fib_version: 0,
+        in_packets: 0,
+        wheel: Line1 { next: NONE, prev: NONE, slot: NONE },
+    };
+
+    /// A new flow counts as inactive until its first state says otherwise (reference 3.3).
+    pub(crate) fn new(new: &NewFlow) -> Self {
+        let l3_delta = Delta::of_u32(new.vip, new.real_address);
+        let no_output = if new.forward == Forward::Masq { 0 } else { flags::NO_OUTPUT };
+        Self {
+            client: new.client,
+            vip: new.vip,
+            real_address: new.real_address,
+            client_port: new.client_port,
+            vport: new.vport,
+            real_port: new.real_port,
+            protocol: new.protocol,
+            flags: new.forward as u16 | no_output | flags::INACTIVE | flags::IN_USE,
+            l3_delta,
+            l4_delta: l3_delta.plus(Delta::of_u16(new.vport, new.real_port)),
+            real: new.real,
+            expires: new.expires,
+            ..Self::EMPTY
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn in_use(&self) -> bool {
+        self.flags & flags::IN_USE != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_masq(&self) -> bool {
+        self.flags & flags::FORWARD == Forward::Masq as u16
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_inactive(&self) -> bool {
+        self.flags & flags::INACTIVE != 0
+    }
+
+    /// The key of the flow's packets in a direction, as they arrive.
+    #[inline(always)]
+    pub(crate) fn key(&self, direction: Direction) -> Key4 {
+        match direction {
+            Direction::In => Key4::new(self.protocol, self.client, self.client_port, self.vip, self.vport),
+            Direction::Out => {
+                Key4::new(self.protocol, self.real_address, self.real_port, self.client, self.client_port)
+            }
+        }
+    }
+}
+
+/// A flow as listings show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowView {
+    /// IP protocol.
+    pub protocol: u8,
+    /// The client.
+    pub client: SocketAddrV4,
+    /// The virtual endpoint.
+    pub virtual_endpoint: SocketAddrV4,
+    /// The real server.
+    pub destination: SocketAddrV4,
+    /// The real's slot.
+    pub real: RealId,
+    /// The state's name as `ipvsadm -Lc` prints it.
+    pub state: &'static str,
+    /// Whole seconds until it expires, 0 where it is due.
+    pub expires: u32,
+}
+
+impl FlowView {
+    pub(crate) fn of(flow: &Flow, now: Jiffies) -> Self {
+        let endpoint = |address, port| SocketAddrV4::new(Ipv4Addr::from_bits(address), port);
+        Self {
+            protocol: flow.protocol,
+            client: endpoint(flow.client, flow.client_port),
+            virtual_endpoint: endpoint(flow.vip, flow.vport),
+            destination: endpoint(flow.real_address, flow.real_port),
+            real: flow.real,
+            state: crate::proto::state_name(flow.protocol, flow.state),
+            expires: u32::try_from(flow.expires.since(now)).unwrap_or(0) / Jiffies::HZ,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! From a hash to the few slots that may hold its flow: buckets of one cache line with 16-bit tags.
+//!
+//! A key lives in the first bucket from its home on that had room; every full bucket it passed counts it in
+//! `overflow`, so that a search knows where to stop and a removal leaves no tombstone. Never grows.
+use crate::prefetch::prefetch;
+
+const LANES: usize = 10;
+/// The least significant bit of each 16-bit lane of a word.
+const LOW: u64 = 0x0001_0001_0001_0001;
+/// The most significant bit of each.
+const HIGH: u64 = 0x8000_8000_8000_8000;
+
+/// Ten tags (0: free) and the values behind them.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+struct Bucket {
+    tags: [u16; 12],
+    values: [u32; LANES],
+}
+
+/// Lane of `tags` that counts the keys that passed this bucket because it was full; sticks at its maximum.
+const OVERFLOW: usize = 10;
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+impl Bucket {
+    const EMPTY: Self = Self { tags: [0; 12], values: [0; LANES] };
+
+    /// Lanes whose tag equals `tag`, as a set bit at 16 times the lane modulo four, for each of the three words. A
+    /// borrow can mark a lane above a true match that does not match.
+    #[inline(always)]
+    fn matches(&self, tag: u16) -> [u64; 3] {
+        let wanted = u64::from(tag) * LOW;
+        let (words, _) = self.tags.as_chunks::<4>();
+        let mut found = [0; 3];
+        for (out, lanes) in found.iter_mut().zip(words) {
+            let [a, b, c, d] = lanes.map(u64::from);
+            let differing = (a | b << 16 | c << 32 | d << 48) ^ wanted;
+            *out = differing.wrapping_sub(LOW) & !differing & HIGH;
+        }
+        // The last two lanes are no tags.
+        found[2] &= 0x0000_0000_ffff_ffff;
+        found
+    }
+
+    #[inline(always)]
+    fn overflow(&self) -> u16 {
+        self.tags[OVERFLOW]
+    }
+
+    fn passed(&mut self) {
+        self.tags[OVERFLOW] = self.tags[OVERFLOW].saturating_add(1);
+    }
+
+    fn unpassed(&mut self) {
+        if self.tags[OVERFLOW] != u16::MAX {
+            self.tags[OVERFLOW] = self.tags[OVERFLOW].saturating_sub(1);
+        }
+    }
+
+    fn free_lane(&self) -> Option<usize> {
+        self.tags.iter().take(LANES).position(|&tag| tag == 0)
+    }
+}
+
+/// The index. Values are the caller's; each is in it at most once.
+#[derive(Debug)]
+pub(crate) struct Index {
+    buckets: Box<[Bucket]>,
+    mask: usize,
+    used: usize,
+}
+
+#[inline(always)]
+fn tag_of(hash: u64) -> u16 {
+    ((hash >> 48) as u16).max(1)
+}
+
+impl Index {
+    /// An index for `keys` keys: buckets are filled to under 60 %, so that most keys are at home.
+    pub(crate) fn new(keys: usize, advise: &dyn Fn(*mut u8, usize)) -> Self {
+        let buckets = (keys / 6 + 1).next_power_of_two();
+        Self { buckets: filled(buckets, Bucket::EMPTY, advise), mask: buckets - 1, used: 0 }
+    }
+
+    /// Asks for the home bucket of `hash`.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        if let Some(bucket) = self.buckets.get(hash as usize & self.mask) {
+            prefetch(bucket);
+        }
+    }
+
+    /// A value under the tag of `hash` in its home bucket: most likely the one, for prefetching what it names.
+    #[inline(always)]
+    pub(crate) fn candidate(&self, hash: u64) -> Option<u32> {
+        let bucket = self.buckets.get(hash as usize & self.mask)?;
+        let lane = first_lane(bucket.matches(tag_of(hash)))?;
+        bucket.values.get(lane).copied()
+    }
+
+    /// The value under `hash` that `is_it` confirms.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        let tag = tag_of(hash);
+        for step in 0..=self.mask {
+            let bucket = self.buckets.get((hash as usize).wrapping_add(step) & self.mask)?;
+            let mut found = bucket.matches(tag);
+            while let Some(lane) = first_lane(found) {
+                let value = bucket.values.get(lane).copied()?;
+                if bucket.tags.get(lane) == Some(&tag) && is_it(value) {
+                    return Some(value);
+                }
+                clear_lane(&mut found, lane);
+            }
+            if bucket.overflow() == 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Adds `value` under `hash`; `false`, with nothing changed, where every bucket is full.
+    pub(crate) fn insert(&mut self, hash: u64, value: u32) -> bool {
+        if self.used >= self.buckets.len() * LANES {
+            return false;
+        }
+        for step in 0..=self.mask {
+            let Some(bucket) = self.buckets.get_mut((hash as usize).wrapping_add(step) & self.mask) else {
+                break;
+            };
+            let Some(lane) = bucket.free_lane() else {
+                bucket.passed();
+                continue;
+            };
+            if let (Some(tag), Some(place)) = (bucket.tags.get_mut(lane), bucket.values.get_mut(lane)) {
+                (*tag, *place) = (tag_of(hash), value);
+                self.used += 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes `value` out; `false` where it is not there.
+    pub(crate) fn remove(&mut self, hash: u64, value: u32) -> bool {
+        let Some((distance, at, lane)) = self.locate(hash, value) else { return false };
+        if let Some(tag) = self.buckets.get_mut(at).and_then(|bucket| bucket.tags.get_mut(lane)) {
+            *tag = 0;
+        }
+        self.used -= 1;
+        for step in 0..distance {
+            if let Some(bucket) = self.buckets.get_mut((hash as usize).wrapping_add(step) & self.mask) {
+                bucket.unpassed();
+            }
+        }
+        true
+    }
+
+    /// Distance from home, bucket and lane of a value.
+    fn locate(&self, hash: u64, value: u32) -> Option<(usize, usize, usize)> {
+        let tag = tag_of(hash);
+        for step in 0..=self.mask {
+            let at = (hash as usize).wrapping_add(step) & self.mask;
+            let bucket = self.buckets.get(at)?;
+            let here = bucket.tags.iter().zip(&bucket.values).position(|(&t, &v)| t == tag && v == value);
+            if let Some(lane) = here {
+                return Some((step, at, lane));
+            }
+            if bucket.overflow() == 0 {
+                return None;
+            }
+        }
+        None
+    }
+}
+
+#[inline(always)]
+fn first_lane(found: [u64; 3]) -> Option<usize> {
+    for (word, bits) in found.into_iter().enumerate() {
+        if bits != 0 {
+            return Some(word * 4 + bits.trailing_zeros() as usize / 16);
+        }
+    }
+    None
+}
+
+fn clear_lane(found: &mut [u64; 3], lane: usize) {
+    if let Some(bits) = found.get_mut(lane / 4) {
+        *bits &= !(0xffff << (lane % 4 * 16));
+    }
+}
+
+/// A table of `count` copies, its memory shown to `advise` (address, bytes) before the first touch.
+pub(super) fn filled<T: Clone>(count: usize, with: T, advise: &dyn Fn(*mut u8, usize)) -> Box<[T]> {
+    let mut table = Vec::with_capacity(count);
+    let room = table.spare_capacity_mut();
+    advise(room.as_mut_ptr().cast(), size_of_val(room));
+    table.resize(count, with);
+    table.into_boxed_slice()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::Index;
+
+    proptest! {
+        /// Few distinct hashes force shared tags, full buckets and long chains.
+        #[test]
+        fn behaves_as_a_map(operations in prop::collection::vec((any::<bool>(), 0u32..6, 0u32..64), 1..800)) {
+            let mut index = Index::new(100, &|_, _| ());
+            let mut model: HashSet<(u64, u32)> = HashSet::new();
+            let entry = |key: u32, n| (u64::from(key % 3) | (u64::from(key / 3) << 60), key * 64 + n);
+            for (add, key, n) in operations {
+                let (hash, value) = entry(key, n);
+                if add && !model.contains(&(hash, value)) {
+                    prop_assert_eq!(index.insert(hash, value), model.len() < index.buckets.len() * super::LANES);
+                    model.insert((hash, value));
+                } else if !add {
+                    prop_assert_eq!(index.remove(hash, value), model.remove(&(hash, value)));
+                }
+            }
+            for (hash, value) in (0..6).flat_map(|key| (0..64).map(move |n| entry(key, n))) {
+                let expected = model.contains(&(hash, value)).then_some(value);
+                prop_assert_eq!(index.find(hash, |v| v == value), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn emptied_it_is_as_new() {
+        let mut index = Index::new(12, &|_, _| ());
+        let all: Vec<_> = (0..40u32).map(|n| (u64::from(n % 2) << 50, n)).collect();
+        let held: Vec<_> = all.iter().filter(|(h, v)| index.insert(*h, *v)).collect();
+        assert_eq!(held.len(), index.buckets.len() * super::LANES);
+        for (hash, value) in held {
+            assert!(index.remove(*hash, *value));
+        }
+        assert_eq!(index.used, 0);
+        assert!(index.buckets.iter().all(|bucket| bucket.tags == [0; 12]));
+    }
+}

@@ -1,0 +1,12 @@
+//! Flows of one lcore: entries, the index over them, and the wheel that expires them. No lock, no allocation.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod entry;
+mod hash;
+mod index;
+mod table;
+mod wheel;
+
+pub use entry::FlowView;
+pub(crate) use entry::{Direction, Flow, NewFlow, flags};
+pub(crate) use hash::{Key4, Seed};
+pub(crate) use table::{FlowId, FlowTable};

@@ -1,0 +1,175 @@
+//! The burst pipeline: classify all, hash all, name all candidates, then decide each packet in order of arrival.
+//!
+//! Each stage runs over the whole burst and asks for the memory that the next one reads, so that the loads of 32
+//! packets overlap: bucket first, then the flow's first line. Only the last stage changes anything; it confirms the
+//! key on the flow itself, so a candidate that an earlier packet of the burst has ended is seen to be stale.
+use sluice_packet::{Kind, Malformed, PacketBuf, Parsed, classify};
+
+use super::Lcore;
+use crate::drop::DropReason;
+use crate::flow::{Direction, FlowId, Key4};
+use crate::time::Jiffies;
+use crate::verdict::{BURST, Ingress, Verdict};
+
+/// How many packets ahead a packet's first bytes are asked for.
+const AHEAD: usize = 4;
+
+/// What the stages know of one packet.
+#[derive(Clone, Copy, Debug)]
+struct Staged {
+    parsed: Parsed,
+    key: Key4,
+    hash: u64,
+    candidate: Option<(FlowId, Direction)>,
+}
+
+/// The burst between stages.
+#[derive(Debug)]
+pub(super) struct Stage {
+    packets: [Staged; BURST],
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        let parsed = Parsed {
+            kind: Kind::Other,
+            malformed: Malformed::None,
+            protocol: 0,
+            flags: 0,
+            l3: 0,
+            l4: 0,
+            ip_len: 0,
+            vlan: 0,
+            src: 0,
+            dst: 0,
+            sport: 0,
+            dport: 0,
+        };
+        let nothing = Staged { parsed, key: Key4::new(0, 0, 0, 0, 0), hash: 0, candidate: None };
+        Self { packets: [nothing; BURST] }
+    }
+}
+
+/// A packet at hand, with what the stages found.
+pub(super) struct Packet<'a> {
+    pub(super) frame: &'a mut [u8],
+    pub(super) parsed: Parsed,
+    pub(super) key: Key4,
+    pub(super) hash: u64,
+    pub(super) ingress: &'a Ingress,
+    pub(super) now: Jiffies,
+}
+
+impl Stage {
+    #[inline]
+    fn classify<B: PacketBuf>(&mut self, burst: &[B], ingress: &Ingress) {
+        for packet in burst.iter().take(AHEAD) {
+            packet.prefetch();
+        }
+        for (at, (packet, staged)) in burst.iter().zip(&mut self.packets).enumerate() {
+            if let Some(later) = burst.get(at + AHEAD) {
+                later.prefetch();
+            }
+            let frame = packet.data();
+            // The kernel's own frames go to any MAC address.
+            let mac =
+                if ingress.from_kernel { frame.first_chunk().unwrap_or(&ingress.mac) } else { &ingress.mac };
+            staged.parsed = classify(frame, packet.frame_len(), mac, packet.ip_checksum_good());
+        }
+    }
+}
+
+/// Whether the pipeline looks for a flow: IPv4 with ports, untagged (a tag belongs to a VLAN interface of the twin).
+#[inline(always)]
+fn may_be_flow(parsed: &Parsed) -> bool {
+    parsed.kind == Kind::Flow4 && parsed.vlan == 0
+}
+
+impl Lcore {
+    /// Decides every packet of `burst` (at most [`BURST`], the rest is left alone), rewrites those that are forwarded,
+    /// and writes one verdict each into `verdicts`.
+    pub fn process_burst<B: PacketBuf>(
+        &mut self,
+        now: Jiffies,
+        ingress: &Ingress,
+        burst: &mut [B],
+        verdicts: &mut [Verdict; BURST],
+    ) {
+        let count = burst.len().min(BURST);
+        let Some(burst) = burst.get_mut(..count) else { return };
+        // Moved out for the time of the burst, so that deciding may borrow the rest of the lcore.
+        let Some(mut stage) = self.stage.take() else { return };
+        stage.classify(burst, ingress);
+        if let Some(staged) = stage.packets.get_mut(..count) {
+            self.hash_all(staged);
+            self.name_candidates(staged);
+            for ((packet, staged), verdict) in burst.iter_mut().zip(&*staged).zip(verdicts) {
+                *verdict = self.decide(now, ingress, packet.data_mut(), staged);
+            }
+        }
+        self.stage = Some(stage);
+        self.stats.packets.add(count as u64);
+        self.stats.bursts.add(1);
+    }
+
+    #[inline]
+    fn hash_all(&self, staged: &mut [Staged]) {
+        for packet in staged {
+            if may_be_flow(&packet.parsed) {
+                let Parsed { protocol, src, sport, dst, dport, .. } = packet.parsed;
+                packet.key = Key4::new(protocol, src, sport, dst, dport);
+                packet.hash = self.flows.hash(packet.key);
+                self.flows.prefetch_bucket(packet.hash);
+            }
+        }
+    }
+
+    #[inline]
+    fn name_candidates(&self, staged: &mut [Staged]) {
+        for packet in staged {
+            if may_be_flow(&packet.parsed) {
+                packet.candidate = self.flows.candidate(packet.hash);
+            }
+        }
+    }
+
+    #[inline]
+    fn decide(&mut self, now: Jiffies, ingress: &Ingress, frame: &mut [u8], staged: &Staged) -> Verdict {
+        if !may_be_flow(&staged.parsed) {
+            return self.not_a_flow(ingress, &staged.parsed);
+        }
+        let Staged { parsed, key, hash, candidate } = *staged;
+        let mut packet = Packet { frame, parsed, key, hash, ingress, now };
+        match candidate {
+            Some((id, direction)) if self.flows.confirm(id, direction, key).is_some() => {
+                self.known(&mut packet, id, direction)
+            }
+            _ => self.without_candidate(&mut packet),
+        }
+    }
+
+    #[cold]
+    fn not_a_flow(&self, ingress: &Ingress, parsed: &Parsed) -> Verdict {
+        match parsed.kind {
+            _ if ingress.from_kernel => Verdict::Transmit { port: ingress.port },
+            Kind::Bad => self.drop(DropReason::of_malformed(parsed.malformed)),
+            Kind::NotOurs => self.drop(DropReason::NotOurs),
+            _ => self.pass(ingress),
+        }
+    }
+
+    /// Not the load balancer's: to the kernel, or, where the kernel sent it, out of the port.
+    pub(super) fn pass(&self, ingress: &Ingress) -> Verdict {
+        if ingress.from_kernel {
+            return Verdict::Transmit { port: ingress.port };
+        }
+        self.stats.to_kernel.add(1);
+        Verdict::ToKernel
+    }
+
+    #[cold]
+    pub(super) fn drop(&self, reason: DropReason) -> Verdict {
+        self.stats.count_drop(reason);
+        Verdict::Drop(reason)
+    }
+}

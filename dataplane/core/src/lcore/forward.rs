@@ -1,0 +1,183 @@
+//! A packet of a known flow: reuse and availability, counters, protocol state, rewriting, next hop.
+use super::Lcore;
+use super::burst::Packet;
+use crate::config::Protocol;
+use crate::drop::DropReason;
+use crate::fib::{Lookup, NextHop, NextHopId};
+use crate::flow::{Direction, Flow, FlowId, flags};
+use crate::proto::{self, Activity, tcp};
+use crate::stats::line;
+use crate::transmit;
+use crate::verdict::Verdict;
+
+/// Where a packet goes, once that is known.
+enum Next {
+    Hop(NextHop),
+    Local,
+    Ask { port: u16, address: u32 },
+    Nowhere,
+}
+
+impl Lcore {
+    /// A packet of flow `id`, confirmed. Kernel order (reference 4.4): reuse, availability, counters, state, transmit.
+    #[inline]
+    pub(super) fn known(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
+        let Some(flow) = self.flows.get_mut(id) else { return self.pass(packet.ingress) };
+        let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
+        let available = real.flags() & line::AVAILABLE != 0;
+        if direction == Direction::In {
+            let is_syn = packet.parsed.flags & tcp::SYN != 0 && flow.protocol == Protocol::Tcp as u8;
+            if is_syn || !available {
+                return self.syn_or_real_gone(packet, id, is_syn);
+            }
+        }
+        if available {
+            real.count(direction, packet.parsed.ip_len);
+        }
+        self.forward(packet, id, direction)
+    }
+
+    /// The two cases in which a request may not follow its flow.
+    #[cold]
+    fn syn_or_real_gone(&mut self, packet: &mut Packet<'_>, id: FlowId, is_syn: bool) -> Verdict {
+        let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
+        let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
+        let switches = self.snapshot.switches;
+        let available = real.flags() & line::AVAILABLE != 0;
+        let quiesced = real.flags() & line::WEIGHTED == 0;
+        let reusable = is_syn && may_be_reused(flow, switches.conn_reuse_mode);
+        if reusable || (switches.expire_nodest_conn && (!available || (is_syn && quiesced))) {
+            self.end(id);
+            return self.schedule(packet);
+        }
+        if !available {
+            return self.drop(DropReason::RealGone);
+        }
+        real.count(Direction::In, packet.parsed.ip_len);
+        self.forward(packet, id, Direction::In)
+    }
+
+    /// State, rewriting and next hop of a packet that follows flow `id` and has been counted.
+    #[inline]
+    pub(super) fn forward(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
+        let Some(flow) = self.flows.get_mut(id) else { return self.pass(packet.ingress) };
+        let expires = flow.expires;
+        let activity = proto::advance(flow, direction, packet.parsed.flags, &self.timeouts, packet.now);
+        let sooner = flow.expires.since(expires) < 0;
+        if direction == Direction::In {
+            flow.in_packets = flow.in_packets.wrapping_add(1);
+        }
+        let verdict = self.send(packet, id, direction);
+        if activity != Activity::Same || sooner {
+            self.follow_up(id, activity, sooner);
+        }
+        verdict
+    }
+
+    /// What a change of state brings with it, outside the flow's first line.
+    #[cold]
+    pub(super) fn follow_up(&mut self, id: FlowId, activity: Activity, sooner: bool) {
+        if sooner {
+            self.flows.hasten(id);
+        }
+        let Some(counts) = self.flows.get(id).and_then(|flow| self.table.get(flow.real)) else { return };
+        match activity {
+            Activity::Began => counts.activate(),
+            Activity::Ended => counts.deactivate(),
+            Activity::Same => {}
+        }
+    }
+
+    #[inline]
+    fn send(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
+        let next = self.next_hop(id, direction);
+        let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
+        let hop = match next {
+            Next::Hop(hop) => hop,
+            Next::Local => return self.deliver(packet, id, direction),
+            Next::Ask { port, address } => {
+                let mtu = self.snapshot.fib.ports().get(usize::from(port)).map_or(0, |port| port.mtu);
+                NextHop { port, address, macs: None, mtu }
+            }
+            Next::Nowhere => return self.drop(DropReason::NoRoute),
+        };
+        if transmit::time_to_live(packet.frame, &packet.parsed) <= 1 {
+            return self.drop(DropReason::TtlExpired);
+        }
+        if packet.parsed.ip_len > hop.mtu {
+            return self.drop(DropReason::MtuExceeded);
+        }
+        if flow.is_masq() {
+            transmit::nat(packet.frame, &packet.parsed, flow, direction, true);
+        } else {
+            transmit::direct(packet.frame, &packet.parsed);
+        }
+        match hop.macs {
+            Some(macs) => {
+                transmit::ethernet(packet.frame, macs);
+                Verdict::Transmit { port: hop.port }
+            }
+            None => Verdict::Resolve { port: hop.port, address: hop.address },
+        }
+    }
+
+    /// The real, or the client, is the director itself: the kernel takes the packet, and it costs no hop.
+    #[cold]
+    fn deliver(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
+        let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
+        if flow.is_masq() {
+            transmit::nat(packet.frame, &packet.parsed, flow, direction, false);
+        }
+        self.pass(packet.ingress)
+    }
+
+    /// The next hop that the real's line (requests) or the flow (replies) remembers, if the FIB is still the same.
+    #[inline]
+    fn next_hop(&mut self, id: FlowId, direction: Direction) -> Next {
+        let fib = &self.snapshot.fib;
+        let Some(flow) = self.flows.get(id) else { return Next::Nowhere };
+        let remembered = match direction {
+            Direction::In => self.stats.real(flow.real).and_then(|real| real.hop(fib.version())),
+            Direction::Out => (flow.fib_version == fib.version()).then_some(NextHopId(flow.hop_out)),
+        };
+        match remembered.and_then(|hop| fib.hop(hop)) {
+            Some(hop) => Next::Hop(*hop),
+            None => self.route(id, direction),
+        }
+    }
+
+    /// Asks the FIB and remembers what it says.
+    #[cold]
+    fn route(&mut self, id: FlowId, direction: Direction) -> Next {
+        let fib = &self.snapshot.fib;
+        let Some(flow) = self.flows.get_mut(id) else { return Next::Nowhere };
+        let destination = match direction {
+            Direction::In => flow.real_address,
+            Direction::Out => flow.client,
+        };
+        let hop = match fib.lookup(destination) {
+            Lookup::Hop(hop) => hop,
+            Lookup::Unknown { port, address } => return Next::Ask { port, address },
+            Lookup::Local => return Next::Local,
+            Lookup::None => return Next::Nowhere,
+        };
+        match direction {
+            Direction::In => {
+                if let Some(real) = self.stats.real(flow.real) {
+                    real.set_hop(hop, fib.version());
+                }
+            }
+            Direction::Out => (flow.hop_out, flow.fib_version) = (hop.0, fib.version()),
+        }
+        fib.hop(hop).map_or(Next::Nowhere, |hop| Next::Hop(*hop))
+    }
+}
+
+/// Whether a SYN from the same client port starts a new connection (reference 4.4, step 5).
+fn may_be_reused(flow: &Flow, mode: u8) -> bool {
+    match flow.state {
+        tcp::TIME_WAIT | tcp::CLOSE => mode != 0,
+        tcp::FIN_WAIT => mode & 2 != 0 && flow.flags & flags::NO_OUTPUT != 0,
+        _ => false,
+    }
+}

@@ -1,0 +1,91 @@
+//! Taking over a new snapshot: scheduler states and the reals' lines follow, by stable ids.
+use std::sync::Arc;
+
+use super::Lcore;
+use crate::config::{Real, Service, Snapshot};
+use crate::proto::StateTimeouts;
+use crate::sched::Scheduler;
+use crate::stats::{LcoreStats, line};
+
+/// What an lcore keeps for one service.
+#[derive(Debug, Default)]
+pub(super) struct ServiceState {
+    /// The service's uid; 0 where the slot is empty.
+    uid: u64,
+    pub(super) scheduler: Option<Scheduler>,
+}
+
+impl Lcore {
+    /// Works by `next` from now on and returns the snapshot it had, for the caller to free elsewhere. Takes time in
+    /// proportion to the services that changed (and a pointer's comparison for each that did not).
+    pub fn load(&mut self, next: Arc<Snapshot>) -> Arc<Snapshot> {
+        let old = std::mem::replace(&mut self.snapshot, Arc::clone(&next));
+        self.timeouts = StateTimeouts::new(next.timeouts);
+        if self.services.len() < next.services.len() {
+            self.services.resize_with(next.services.len(), ServiceState::default);
+        }
+        // Reals that left come first: one may have gone from one service to another.
+        for pass in [leave as fn(&LcoreStats, &[Real], &[Real]), join] {
+            for (slot, service) in next.services.iter().enumerate() {
+                let before = old.services.get(slot).and_then(Option::as_ref);
+                if !same(before, service.as_ref()) {
+                    pass(&self.stats, reals(before), reals(service.as_ref()));
+                }
+            }
+        }
+        for ((slot, service), state) in next.services.iter().enumerate().zip(&mut self.services) {
+            let before = old.services.get(slot).and_then(Option::as_ref);
+            if !same(before, service.as_ref()) {
+                state.follow(before.map(Arc::as_ref), service.as_deref());
+            }
+        }
+        old
+    }
+}
+
+impl ServiceState {
+    fn follow(&mut self, old: Option<&Service>, new: Option<&Service>) {
+        let Some(new) = new else {
+            *self = Self::default();
+            return;
+        };
+        match (&mut self.scheduler, old) {
+            (Some(scheduler), Some(old)) if self.uid == new.uid && scheduler.is(new.scheduler) => {
+                scheduler.update(&old.reals, &new.reals);
+            }
+            _ => self.scheduler = Some(Scheduler::bind(new.scheduler, &new.reals)),
+        }
+        self.uid = new.uid;
+    }
+}
+
+fn same(a: Option<&Arc<Service>>, b: Option<&Arc<Service>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn reals(service: Option<&Arc<Service>>) -> &[Real] {
+    service.map_or(&[], |service| &service.reals)
+}
+
+fn leave(stats: &LcoreStats, old: &[Real], new: &[Real]) {
+    for real in old {
+        if let Some(line) = stats.real(real.id)
+            && !new.iter().any(|other| other.id == real.id)
+        {
+            line.set_flags(0);
+        }
+    }
+}
+
+fn join(stats: &LcoreStats, _old: &[Real], new: &[Real]) {
+    for real in new {
+        if let Some(line) = stats.real(real.id) {
+            let weighted = if real.config.weight > 0 { line::WEIGHTED } else { 0 };
+            line.set_flags(line::AVAILABLE | weighted);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A packet without a known flow: whose is it, may it start one, and with which real (reference 4.4, steps 7 and 8).
+use std::net::IpAddr;
+
+use super::Lcore;
+use super::burst::Packet;
+use crate::config::{Forward, Protocol, Service};
+use crate::drop::DropReason;
+use crate::flow::{Direction, FlowId, Key4, NewFlow};
+use crate::owner::owner_of;
+use crate::proto::{self, tcp};
+use crate::sched::Reals;
+use crate::verdict::Verdict;
+
+/// The kernel never schedules clients that call from the port of FTP's data connections (reference 4.2).
+const FTP_DATA: u16 = 20;
+
+impl Lcore {
+    /// The candidate was none, or another flow's: looks through all that share the tag, then schedules.
+    #[cold]
+    pub(super) fn without_candidate(&mut self, packet: &mut Packet<'_>) -> Verdict {
+        match self.flows.find(packet.key, packet.hash) {
+            Some((id, direction)) => self.known(packet, id, direction),
+            None => self.unknown(packet),
+        }
+    }
+
+    fn unknown(&mut self, packet: &mut Packet<'_>) -> Verdict {
+        let parsed = &packet.parsed;
+        let snapshot = &self.snapshot;
+        if snapshot.service_at((parsed.protocol, parsed.dst, parsed.dport)).is_some() {
+            return match self.steer(packet, parsed.src, parsed.sport) {
+                Some(verdict) => verdict,
+                None => self.schedule(packet),
+            };
+        }
+        let from = (parsed.protocol, parsed.src, parsed.sport);
+        if snapshot.is_masq_real(from) || snapshot.service_at(from).is_some() {
+            return match self.steer(packet, parsed.dst, parsed.dport) {
+                Some(verdict) => verdict,
+                None => self.reply_of_the_virtual_service(packet),
+            };
+        }
+        self.pass(packet.ingress)
+    }
+
+    /// To the lcore that owns this client, where that is another.
+    fn steer(&self, packet: &Packet<'_>, client: u32, port: u16) -> Option<Verdict> {
+        if self.lcores == 1 || packet.ingress.steered {
+            return None;
+        }
+        let lcore = owner_of(client, port, self.lcores);
+        if lcore == self.id {
+            return None;
+        }
+        self.stats.steered.add(1);
+        Some(Verdict::Steer { lcore })
+    }
+
+    /// A reply with the virtual service as its source passes the director, as it may under direct routing: it is
+    /// counted, it moves the state, and the kernel forwards it unchanged (reference 3.2).
+    fn reply_of_the_virtual_service(&mut self, packet: &mut Packet<'_>) -> Verdict {
+        let parsed = packet.parsed;
+        let request = Key4::new(parsed.protocol, parsed.dst, parsed.dport, parsed.src, parsed.sport);
+        let found = self.flows.find(request, self.flows.hash(request));
+        if let Some((id, Direction::In)) = found
+            && let Some(flow) = self.flows.get_mut(id)
+            && !flow.is_masq()
+        {
+            let before = flow.expires;
+            let activity = proto::advance(flow, Direction::Out, parsed.flags, &self.timeouts, packet.now);
+            let sooner = flow.expires.since(before) < 0;
+            if let Some(real) = self.stats.real(flow.real) {
+                real.count(Direction::Out, parsed.ip_len);
+            }
+            self.follow_up(id, activity, sooner);
+        }
+        self.pass(packet.ingress)
+    }
+
+    /// Starts a flow, if the packet may start one, and sends the packet along it.
+    pub(super) fn schedule(&mut self, packet: &mut Packet<'_>) -> Verdict {
+        let parsed = packet.parsed;
+        let is_tcp = parsed.protocol == Protocol::Tcp as u8;
+        let starts = parsed.flags & tcp::RST == 0
+            && (parsed.flags & tcp::SYN != 0 || self.snapshot.switches.sloppy_tcp);
+        if (is_tcp && !starts) || parsed.sport == FTP_DATA {
+            return self.pass(packet.ingress);
+        }
+        match self.new_flow(packet) {
+            Ok(Some(id)) => self.first_packet(packet, id),
+            Ok(None) => self.pass(packet.ingress),
+            Err(reason) => self.drop(reason),
+        }
+    }
+
+    /// Counts the connection and its first packet, and sends that.
+    fn first_packet(&mut self, packet: &mut Packet<'_>, id: FlowId) -> Verdict {
+        let Some(real) = self.flows.get(id).map(|flow| flow.real) else { return self.pass(packet.ingress) };
+        if let Some(counts) = self.table.get(real) {
+            counts.bind();
+        }
+        if let Some(line) = self.stats.real(real) {
+            line.conns.add(1);
+            line.count(Direction::In, packet.parsed.ip_len);
+        }
+        self.stats.flows_made.add(1);
+        self.forward(packet, id, Direction::In)
+    }
+
+    /// Chooses a real and makes the flow; `None` where the packet is no service's.
+    fn new_flow(&mut self, packet: &Packet<'_>) -> Result<Option<FlowId>, DropReason> {
+        let parsed = &packet.parsed;
+        let Some((slot, service)) = self.snapshot.service_at((parsed.protocol, parsed.dst, parsed.dport))
+        else {
+            return Ok(None);
+        };
+        let scheduler = self.services.get_mut(slot as usize).and_then(|state| state.scheduler.as_mut());
+        let Some(scheduler) = scheduler else { return Err(DropReason::NoReal) };
+        let reals = Reals { list: &service.reals, table: &self.table };
+        let at = scheduler.pick(reals).ok_or(DropReason::NoReal)?;
+        let new = describe(packet, service, at).ok_or(DropReason::NoReal)?;
+        self.flows.insert(&new).map(Some).ok_or(DropReason::FlowTableFull)
+    }
+}
+
+fn describe(packet: &Packet<'_>, service: &Service, at: usize) -> Option<NewFlow> {
+    let parsed = &packet.parsed;
+    let real = service.reals.get(at)?;
+    let IpAddr::V4(address) = real.config.address else { return None };
+    let real_port = match (real.config.forward, real.config.port) {
+        (Forward::Masq, port) if port != 0 => port,
+        _ => parsed.dport,
+    };
+    Some(NewFlow {
+        protocol: parsed.protocol,
+        client: parsed.src,
+        client_port: parsed.sport,
+        vip: parsed.dst,
+        vport: parsed.dport,
+        real_address: address.to_bits(),
+        real_port,
+        forward: real.config.forward,
+        real: real.id,
+        expires: packet.now.after(proto::CREATION),
+    })
+}

@@ -1,0 +1,129 @@
+//! One lcore's share of the load balancer: its flows, its schedulers, and the snapshot it works by.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod burst;
+mod forward;
+mod load;
+mod miss;
+
+use std::sync::Arc;
+
+use crate::config::Snapshot;
+use crate::flow::{Flow, FlowId, FlowTable, FlowView, Seed};
+use crate::proto::StateTimeouts;
+use crate::real::RealTable;
+use crate::stats::LcoreStats;
+use crate::time::Jiffies;
+
+/// What an lcore is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct LcoreConfig {
+    /// Its number among the lcores, from 0.
+    pub id: u16,
+    /// How many lcores there are.
+    pub lcores: u16,
+    /// Flows that its table has room for.
+    pub flows: usize,
+    /// Random words for the flow hash.
+    pub seed: [u64; 2],
+    /// The time now.
+    pub now: Jiffies,
+}
+
+/// One lcore. Owned by its worker; nothing in it is shared but counters.
+#[derive(Debug)]
+pub struct Lcore {
+    id: u16,
+    lcores: u16,
+    flows: FlowTable,
+    /// By slot of the service.
+    services: Vec<load::ServiceState>,
+    snapshot: Arc<Snapshot>,
+    timeouts: StateTimeouts,
+    table: Arc<RealTable>,
+    stats: Arc<LcoreStats>,
+    /// Out only while a burst is processed.
+    stage: Option<Box<burst::Stage>>,
+}
+
+impl Lcore {
+    /// An lcore without flows. All its memory is taken here; each large table is shown to `advise` (address, bytes)
+    /// before its first touch, so that the caller can ask for huge pages.
+    #[must_use]
+    pub fn new(
+        config: LcoreConfig,
+        snapshot: Arc<Snapshot>,
+        table: Arc<RealTable>,
+        stats: Arc<LcoreStats>,
+        advise: &dyn Fn(*mut u8, usize),
+    ) -> Self {
+        let mut lcore = Self {
+            id: config.id,
+            lcores: config.lcores.max(1),
+            flows: FlowTable::new(config.flows, Seed(config.seed), config.now, advise),
+            services: Vec::new(),
+            timeouts: StateTimeouts::new(snapshot.timeouts),
+            snapshot: Arc::new(Snapshot::empty()),
+            table,
+            stats,
+            stage: Some(Box::default()),
+        };
+        lcore.load(snapshot);
+        lcore
+    }
+
+    /// The version of the snapshot it works by.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.snapshot.version
+    }
+
+    /// Its counters.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<LcoreStats> {
+        &self.stats
+    }
+
+    /// Flows that the table has room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.flows.capacity()
+    }
+
+    /// Ends the flows whose time has come; `budget` bounds the flows and empty wheel slots looked at.
+    pub fn expire(&mut self, now: Jiffies, mut budget: usize) {
+        while let Some(flow) = self.flows.expire_next(now, &mut budget) {
+            self.stats.flows_expired.add(1);
+            self.unbind(&flow);
+        }
+        self.stats.flows.set(self.flows.used() as u64);
+    }
+
+    /// Appends flows to `page` as long as it has room, looking at no more than `slots` slots from `from` on. Returns
+    /// where to go on, or `None` at the end of the table.
+    pub fn flows_page(&self, now: Jiffies, from: u32, slots: u32, page: &mut Vec<FlowView>) -> Option<u32> {
+        let end = (from as usize).saturating_add(slots as usize).min(self.flows.capacity());
+        for (FlowId(slot), flow) in self.flows.scan(from) {
+            if slot as usize >= end {
+                break;
+            }
+            if page.len() == page.capacity() {
+                return Some(slot);
+            }
+            page.push(FlowView::of(flow, now));
+        }
+        (end < self.flows.capacity()).then(|| u32::try_from(end).unwrap_or(u32::MAX))
+    }
+
+    /// Ends one flow at once.
+    fn end(&mut self, id: FlowId) {
+        if let Some(flow) = self.flows.remove(id) {
+            self.unbind(&flow);
+        }
+    }
+
+    fn unbind(&self, flow: &Flow) {
+        if let Some(counts) = self.table.get(flow.real) {
+            counts.unbind(!flow.is_inactive());
+        }
+    }
+}
