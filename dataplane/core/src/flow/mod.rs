@@ -9,4 +9,4 @@ mod wheel;
 pub use entry::FlowView;
 pub(crate) use entry::{Direction, Flow, NewFlow, flags};
 pub(crate) use hash::{Key4, Seed};
-pub(crate) use table::{FlowId, FlowTable};
+pub(crate) use table::{Candidate, FlowId, FlowTable};

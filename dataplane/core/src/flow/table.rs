@@ -21,6 +21,14 @@ pub(crate) struct FlowTable {
     used: usize,
 }
 
+/// A flow that a packet may belong to, by its tag alone: an index value, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate(u32);
+
+impl Candidate {
+    pub(crate) const NONE: Self = Self(NONE);
+}
+
 /// An index value: slot and direction.
 #[inline(always)]
 fn value(id: FlowId, direction: Direction) -> u32 {
@@ -71,17 +79,20 @@ impl FlowTable {
 
     /// Stage two: names the likely flow and asks for its first line.
     #[inline(always)]
-    pub(crate) fn candidate(&self, hash: u64) -> Option<(FlowId, Direction)> {
-        let (id, direction) = split(self.index.candidate(hash)?);
-        prefetch(self.flows.get(id.0 as usize)?);
-        Some((id, direction))
+    pub(crate) fn candidate(&self, hash: u64) -> Candidate {
+        let Some(value) = self.index.candidate(hash) else { return Candidate::NONE };
+        if let Some(flow) = self.flows.get((value >> 1) as usize) {
+            prefetch(flow);
+        }
+        Candidate(value)
     }
 
-    /// Stage three: the flow in a slot, if it is the key's.
+    /// Stage three: the candidate, if it is the key's flow.
     #[inline(always)]
-    pub(crate) fn confirm(&mut self, id: FlowId, direction: Direction, key: Key4) -> Option<&mut Flow> {
-        let flow = self.flows.get_mut(id.0 as usize)?;
-        (flow.in_use() && flow.key(direction) == key).then_some(flow)
+    pub(crate) fn confirm(&self, candidate: Candidate, key: Key4) -> Option<(FlowId, Direction)> {
+        let (id, direction) = split(candidate.0);
+        let flow = self.flows.get(id.0 as usize)?;
+        (flow.in_use() && flow.key(direction) == key).then_some((id, direction))
     }
 
     /// The flow of a packet, in one go.

@@ -3,11 +3,11 @@
 //! Each stage runs over the whole burst and asks for the memory that the next one reads, so that the loads of 32
 //! packets overlap: bucket first, then the flow's first line. Only the last stage changes anything; it confirms the
 //! key on the flow itself, so a candidate that an earlier packet of the burst has ended is seen to be stale.
-use sluice_packet::{Kind, Malformed, PacketBuf, Parsed, classify};
+use sluice_packet::{Kind, Malformed, PacketBuf, Parsed, classify_into};
 
 use super::Lcore;
 use crate::drop::DropReason;
-use crate::flow::{Direction, FlowId, Key4};
+use crate::flow::{Candidate, Key4};
 use crate::time::Jiffies;
 use crate::verdict::{BURST, Ingress, Verdict};
 
@@ -20,7 +20,7 @@ struct Staged {
     parsed: Parsed,
     key: Key4,
     hash: u64,
-    candidate: Option<(FlowId, Direction)>,
+    candidate: Candidate,
 }
 
 /// The burst between stages.
@@ -45,7 +45,7 @@ impl Default for Stage {
             sport: 0,
             dport: 0,
         };
-        let nothing = Staged { parsed, key: Key4::new(0, 0, 0, 0, 0), hash: 0, candidate: None };
+        let nothing = Staged { parsed, key: Key4::new(0, 0, 0, 0, 0), hash: 0, candidate: Candidate::NONE };
         Self { packets: [nothing; BURST] }
     }
 }
@@ -53,7 +53,7 @@ impl Default for Stage {
 /// A packet at hand, with what the stages found.
 pub(super) struct Packet<'a> {
     pub(super) frame: &'a mut [u8],
-    pub(super) parsed: Parsed,
+    pub(super) parsed: &'a Parsed,
     pub(super) key: Key4,
     pub(super) hash: u64,
     pub(super) ingress: &'a Ingress,
@@ -74,7 +74,8 @@ impl Stage {
             // The kernel's own frames go to any MAC address.
             let mac =
                 if ingress.from_kernel { frame.first_chunk().unwrap_or(&ingress.mac) } else { &ingress.mac };
-            staged.parsed = classify(frame, packet.frame_len(), mac, packet.ip_checksum_good());
+            let good = packet.ip_checksum_good();
+            classify_into(frame, packet.frame_len(), mac, good, &mut staged.parsed);
         }
     }
 }
@@ -138,13 +139,12 @@ impl Lcore {
         if !may_be_flow(&staged.parsed) {
             return self.not_a_flow(ingress, &staged.parsed);
         }
-        let Staged { parsed, key, hash, candidate } = *staged;
+        let Staged { parsed, key, hash, candidate } = staged;
+        let (key, hash) = (*key, *hash);
         let mut packet = Packet { frame, parsed, key, hash, ingress, now };
-        match candidate {
-            Some((id, direction)) if self.flows.confirm(id, direction, key).is_some() => {
-                self.known(&mut packet, id, direction)
-            }
-            _ => self.without_candidate(&mut packet),
+        match self.flows.confirm(*candidate, key) {
+            Some((id, direction)) => self.known(&mut packet, id, direction),
+            None => self.without_candidate(&mut packet),
         }
     }
 

@@ -3,10 +3,10 @@ use super::Lcore;
 use super::burst::Packet;
 use crate::config::Protocol;
 use crate::drop::DropReason;
-use crate::fib::{Lookup, NextHop, NextHopId};
+use crate::fib::{Fib, Lookup, NextHop, NextHopId};
 use crate::flow::{Direction, Flow, FlowId, flags};
 use crate::proto::{self, Activity, tcp};
-use crate::stats::line;
+use crate::stats::{LcoreStats, line};
 use crate::transmit;
 use crate::verdict::Verdict;
 
@@ -14,22 +14,18 @@ use crate::verdict::Verdict;
 enum Next {
     Hop(NextHop),
     Local,
-    Ask { port: u16, address: u32 },
     Nowhere,
 }
 
 impl Lcore {
     /// A packet of flow `id`, confirmed. Kernel order (reference 4.4): reuse, availability, counters, state, transmit.
-    #[inline]
+    #[inline(always)]
     pub(super) fn known(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
-        let Some(flow) = self.flows.get_mut(id) else { return self.pass(packet.ingress) };
+        let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
         let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
         let available = real.flags() & line::AVAILABLE != 0;
-        if direction == Direction::In {
-            let is_syn = packet.parsed.flags & tcp::SYN != 0 && flow.protocol == Protocol::Tcp as u8;
-            if is_syn || !available {
-                return self.syn_or_real_gone(packet, id, is_syn);
-            }
+        if direction == Direction::In && (packet.parsed.flags & tcp::SYN != 0 || !available) {
+            return self.syn_or_real_gone(packet, id);
         }
         if available {
             real.count(direction, packet.parsed.ip_len);
@@ -39,9 +35,10 @@ impl Lcore {
 
     /// The two cases in which a request may not follow its flow.
     #[cold]
-    fn syn_or_real_gone(&mut self, packet: &mut Packet<'_>, id: FlowId, is_syn: bool) -> Verdict {
+    fn syn_or_real_gone(&mut self, packet: &mut Packet<'_>, id: FlowId) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
         let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
+        let is_syn = flow.protocol == Protocol::Tcp as u8 && packet.parsed.flags & tcp::SYN != 0;
         let switches = self.snapshot.switches;
         let available = real.flags() & line::AVAILABLE != 0;
         let quiesced = real.flags() & line::WEIGHTED == 0;
@@ -58,20 +55,21 @@ impl Lcore {
     }
 
     /// State, rewriting and next hop of a packet that follows flow `id` and has been counted.
-    #[inline]
+    #[inline(always)]
     pub(super) fn forward(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
         let Some(flow) = self.flows.get_mut(id) else { return self.pass(packet.ingress) };
         let expires = flow.expires;
         let activity = proto::advance(flow, direction, packet.parsed.flags, &self.timeouts, packet.now);
         let sooner = flow.expires.since(expires) < 0;
-        if direction == Direction::In {
-            flow.in_packets = flow.in_packets.wrapping_add(1);
-        }
-        let verdict = self.send(packet, id, direction);
+        flow.in_packets = flow.in_packets.wrapping_add(u32::from(direction == Direction::In));
+        let sent = send(packet, flow, direction, &self.stats, &self.snapshot.fib);
         if activity != Activity::Same || sooner {
             self.follow_up(id, activity, sooner);
         }
-        verdict
+        match sent {
+            Some(port) => Verdict::Transmit { port },
+            None => self.send_otherwise(packet, id, direction),
+        }
     }
 
     /// What a change of state brings with it, outside the flow's first line.
@@ -88,30 +86,28 @@ impl Lcore {
         }
     }
 
-    #[inline]
-    fn send(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
-        let next = self.next_hop(id, direction);
+    /// Whatever [`send`] leaves: the next hop is not known yet or not resolved, or the packet may not go there.
+    #[cold]
+    fn send_otherwise(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
+        let next = self.route(id, direction);
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
         let hop = match next {
             Next::Hop(hop) => hop,
-            Next::Local => return self.deliver(packet, id, direction),
-            Next::Ask { port, address } => {
-                let mtu = self.snapshot.fib.ports().get(usize::from(port)).map_or(0, |port| port.mtu);
-                NextHop { port, address, macs: None, mtu }
+            Next::Local => {
+                if flow.is_masq() {
+                    transmit::nat(packet.frame, packet.parsed, flow, direction, false);
+                }
+                return self.pass(packet.ingress);
             }
             Next::Nowhere => return self.drop(DropReason::NoRoute),
         };
-        if transmit::time_to_live(packet.frame, &packet.parsed) <= 1 {
+        if transmit::time_to_live(packet.frame, packet.parsed) <= 1 {
             return self.drop(DropReason::TtlExpired);
         }
         if packet.parsed.ip_len > hop.mtu {
             return self.drop(DropReason::MtuExceeded);
         }
-        if flow.is_masq() {
-            transmit::nat(packet.frame, &packet.parsed, flow, direction, true);
-        } else {
-            transmit::direct(packet.frame, &packet.parsed);
-        }
+        rewrite(packet, flow, direction);
         match hop.macs {
             Some(macs) => {
                 transmit::ethernet(packet.frame, macs);
@@ -121,33 +117,7 @@ impl Lcore {
         }
     }
 
-    /// The real, or the client, is the director itself: the kernel takes the packet, and it costs no hop.
-    #[cold]
-    fn deliver(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
-        let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
-        if flow.is_masq() {
-            transmit::nat(packet.frame, &packet.parsed, flow, direction, false);
-        }
-        self.pass(packet.ingress)
-    }
-
-    /// The next hop that the real's line (requests) or the flow (replies) remembers, if the FIB is still the same.
-    #[inline]
-    fn next_hop(&mut self, id: FlowId, direction: Direction) -> Next {
-        let fib = &self.snapshot.fib;
-        let Some(flow) = self.flows.get(id) else { return Next::Nowhere };
-        let remembered = match direction {
-            Direction::In => self.stats.real(flow.real).and_then(|real| real.hop(fib.version())),
-            Direction::Out => (flow.fib_version == fib.version()).then_some(NextHopId(flow.hop_out)),
-        };
-        match remembered.and_then(|hop| fib.hop(hop)) {
-            Some(hop) => Next::Hop(*hop),
-            None => self.route(id, direction),
-        }
-    }
-
-    /// Asks the FIB and remembers what it says.
-    #[cold]
+    /// Asks the FIB and remembers what it says: in the real's line for requests, in the flow for replies.
     fn route(&mut self, id: FlowId, direction: Direction) -> Next {
         let fib = &self.snapshot.fib;
         let Some(flow) = self.flows.get_mut(id) else { return Next::Nowhere };
@@ -155,21 +125,57 @@ impl Lcore {
             Direction::In => flow.real_address,
             Direction::Out => flow.client,
         };
-        let hop = match fib.lookup(destination) {
-            Lookup::Hop(hop) => hop,
-            Lookup::Unknown { port, address } => return Next::Ask { port, address },
+        let id = match fib.lookup(destination) {
+            Lookup::Hop(id) => id,
+            Lookup::Unknown { port, address } => {
+                let mtu = fib.ports().get(usize::from(port)).map_or(0, |port| port.mtu);
+                return Next::Hop(NextHop { port, address, macs: None, mtu });
+            }
             Lookup::Local => return Next::Local,
             Lookup::None => return Next::Nowhere,
         };
         match direction {
             Direction::In => {
                 if let Some(real) = self.stats.real(flow.real) {
-                    real.set_hop(hop, fib.version());
+                    real.set_hop(id, fib.version());
                 }
             }
-            Direction::Out => (flow.hop_out, flow.fib_version) = (hop.0, fib.version()),
+            Direction::Out => (flow.hop_out, flow.fib_version) = (id.0, fib.version()),
         }
-        fib.hop(hop).map_or(Next::Nowhere, |hop| Next::Hop(*hop))
+        fib.hop(id).map_or(Next::Nowhere, |hop| Next::Hop(*hop))
+    }
+}
+
+/// The straight line: the next hop is remembered and resolved, and the packet may go there. Answers its port.
+#[inline(always)]
+fn send(
+    packet: &mut Packet<'_>,
+    flow: &Flow,
+    direction: Direction,
+    stats: &LcoreStats,
+    fib: &Fib,
+) -> Option<u16> {
+    let id = match direction {
+        Direction::In => stats.real(flow.real)?.hop(fib.version())?,
+        Direction::Out if flow.fib_version == fib.version() => NextHopId(flow.hop_out),
+        Direction::Out => return None,
+    };
+    let hop = fib.hop(id)?;
+    let macs = hop.macs.as_ref()?;
+    if packet.parsed.ip_len > hop.mtu || transmit::time_to_live(packet.frame, packet.parsed) <= 1 {
+        return None;
+    }
+    rewrite(packet, flow, direction);
+    transmit::ethernet(packet.frame, *macs);
+    Some(hop.port)
+}
+
+#[inline(always)]
+fn rewrite(packet: &mut Packet<'_>, flow: &Flow, direction: Direction) {
+    if flow.is_masq() {
+        transmit::nat(packet.frame, packet.parsed, flow, direction, true);
+    } else {
+        transmit::direct(packet.frame, packet.parsed);
     }
 }
 

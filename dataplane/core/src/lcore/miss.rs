@@ -25,7 +25,7 @@ impl Lcore {
     }
 
     fn unknown(&mut self, packet: &mut Packet<'_>) -> Verdict {
-        let parsed = &packet.parsed;
+        let parsed = packet.parsed;
         let snapshot = &self.snapshot;
         if snapshot.service_at((parsed.protocol, parsed.dst, parsed.dport)).is_some() {
             return match self.steer(packet, parsed.src, parsed.sport) {
@@ -109,7 +109,7 @@ impl Lcore {
 
     /// Chooses a real and makes the flow; `None` where the packet is no service's.
     fn new_flow(&mut self, packet: &Packet<'_>) -> Result<Option<FlowId>, DropReason> {
-        let parsed = &packet.parsed;
+        let parsed = packet.parsed;
         let Some((slot, service)) = self.snapshot.service_at((parsed.protocol, parsed.dst, parsed.dport))
         else {
             return Ok(None);
@@ -124,7 +124,7 @@ impl Lcore {
 }
 
 fn describe(packet: &Packet<'_>, service: &Service, at: usize) -> Option<NewFlow> {
-    let parsed = &packet.parsed;
+    let parsed = packet.parsed;
     let real = service.reals.get(at)?;
     let IpAddr::V4(address) = real.config.address else { return None };
     let real_port = match (real.config.forward, real.config.port) {
