@@ -68,6 +68,11 @@ impl RealLine {
         self.flags.load(Relaxed)
     }
 
+    #[inline(always)]
+    pub(crate) fn is_available(&self) -> bool {
+        self.flags() & line::AVAILABLE != 0
+    }
+
     pub(crate) fn set_flags(&self, flags: u32) {
         self.flags.store(flags, Relaxed);
     }
@@ -81,6 +86,12 @@ impl RealLine {
     pub(crate) fn set_hop(&self, hop: NextHopId, fib_version: u32) {
         self.hop.store(hop.0, Relaxed);
         self.fib_version.store(fib_version, Relaxed);
+    }
+
+    /// Forgets the next hop: the slot has become another real's.
+    pub(crate) fn forget_hop(&self) {
+        self.fib_version.store(0, Relaxed);
+        self.hop.store(u32::MAX, Relaxed);
     }
 
     /// Counts one packet of `bytes` IP bytes.

@@ -43,6 +43,9 @@ pub struct Director {
     free_reals: Vec<RealId>,
     trash: Trash,
     next_uid: u64,
+    revision: u64,
+    /// From where each real, removed ones counted, may send replies of masqueraded flows.
+    masq: HashMap<RealId, Endpoint4>,
     snapshot: Arc<Snapshot>,
 }
 
@@ -59,6 +62,8 @@ impl Director {
             free_reals: (0..ids).rev().map(RealId).collect(),
             trash: Trash::default(),
             next_uid: 1,
+            revision: 0,
+            masq: HashMap::new(),
             snapshot: Arc::new(Snapshot::empty()),
         }
     }
@@ -159,7 +164,6 @@ impl Director {
         }
         self.slots.clear();
         next.by_endpoint = Arc::default();
-        next.masq_reals = Arc::default();
         self.snapshot = Arc::new(next);
     }
 
@@ -176,7 +180,7 @@ impl Director {
         check_real(key, &config)?;
         let revived = self.trash.take(*key, &config);
         let added = match revived {
-            Some((id, uid)) => Added { id, fresh: uid != old.uid },
+            Some(removed) => Added { id: removed.id, fresh: removed.service_uid != old.uid },
             None => {
                 let full = ConfigError::Full { table: "reals", limit: self.table.capacity() };
                 Added { id: self.free_reals.pop().ok_or(full)?, fresh: true }
@@ -184,7 +188,7 @@ impl Director {
         };
         let id = added.id;
         self.set_thresholds(id, &config);
-        let first = Real { id, revision: 0, config };
+        let first = Real { id, revision: self.revise(), config };
         let reals = std::iter::once(first).chain(old.reals.iter().cloned()).collect();
         self.replace_reals(slot, &old, reals);
         Ok(added)
@@ -198,9 +202,10 @@ impl Director {
         let (slot, old) = self.entry(key)?;
         let at = position(&old, &config.address, config.port).ok_or(ConfigError::NoReal)?;
         check_real(key, &config)?;
+        let revision = self.revise();
         let mut reals: Vec<Real> = old.reals.to_vec();
         let Some(real) = reals.get_mut(at) else { return Err(ConfigError::NoReal) };
-        real.revision = real.revision.wrapping_add(1);
+        real.revision = revision;
         real.config = config;
         let (id, config) = (real.id, real.config.clone());
         self.set_thresholds(id, &config);
@@ -274,12 +279,31 @@ impl Director {
     pub fn collect_trash(&mut self, now: Jiffies) -> Vec<RealId> {
         let freed = self.trash.collect(now, &self.table);
         self.free_reals.extend(&freed);
+        let endpoints: Vec<_> = freed.iter().filter_map(|id| self.masq.remove(id)).collect();
+        if !endpoints.is_empty() {
+            let mut next = self.draft();
+            let owners = Arc::make_mut(&mut next.masq_reals);
+            for endpoint in endpoints {
+                if let Some(count) = owners.get_mut(&endpoint) {
+                    *count -= 1;
+                    if *count == 0 {
+                        owners.remove(&endpoint);
+                    }
+                }
+            }
+            self.snapshot = Arc::new(next);
+        }
         freed
     }
 
     fn entry(&self, key: &ServiceKey) -> Result<(u32, Arc<Service>), ConfigError> {
         let slot = *self.slots.get(key).ok_or(ConfigError::NoService)?;
         Ok((slot, Arc::clone(self.service(key)?)))
+    }
+
+    fn revise(&mut self) -> u64 {
+        self.revision += 1;
+        self.revision
     }
 
     fn set_thresholds(&self, id: RealId, config: &RealConfig) {
@@ -302,23 +326,14 @@ impl Director {
 
     /// Puts `service` into its slot of the draft and makes the draft the snapshot.
     fn replace(&mut self, mut next: Snapshot, slot: u32, service: Option<Service>) {
-        let Some(entry) = next.services.get_mut(slot as usize) else { return };
-        let before: Vec<Endpoint4> = entry.iter().flat_map(|old| masq_endpoints(old)).collect();
-        let after: Vec<Endpoint4> = service.iter().flat_map(masq_endpoints).collect();
-        *entry = service.map(Arc::new);
-        if before != after {
-            let owners = Arc::make_mut(&mut next.masq_reals);
-            for endpoint in after {
-                *owners.entry(endpoint).or_insert(0) += 1;
+        for (id, endpoint) in service.iter().flat_map(masq_endpoints) {
+            // Flows made under NAT outlast an edit and a removal, so this stays until the real's slot is free.
+            if self.masq.insert(id, endpoint).is_none() {
+                *Arc::make_mut(&mut next.masq_reals).entry(endpoint).or_insert(0) += 1;
             }
-            for endpoint in before {
-                if let Some(count) = owners.get_mut(&endpoint) {
-                    *count -= 1;
-                    if *count == 0 {
-                        owners.remove(&endpoint);
-                    }
-                }
-            }
+        }
+        if let Some(entry) = next.services.get_mut(slot as usize) {
+            *entry = service.map(Arc::new);
         }
         self.snapshot = Arc::new(next);
     }

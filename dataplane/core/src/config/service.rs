@@ -132,8 +132,8 @@ pub struct RealConfig {
 pub struct Real {
     /// Its slot in the tables of counts and statistics.
     pub id: RealId,
-    /// Rises with each edit, so that an lcore sees one that changed no field.
-    pub revision: u32,
+    /// New with each addition and edit, so that an lcore sees one that changed no field.
+    pub revision: u64,
     /// What the operator asked for.
     pub config: RealConfig,
 }

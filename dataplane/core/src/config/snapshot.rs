@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::service::{Forward, Protocol, Service, ServiceKey, Switches, Timeouts};
 use crate::fib::Fib;
+use crate::real::RealId;
 
 /// An IPv4 transport endpoint as the packet path holds it: protocol, address, port, in host order.
 pub(crate) type Endpoint4 = (u8, u32, u16);
@@ -18,7 +19,7 @@ pub struct Snapshot {
     pub(crate) services: Vec<Option<Arc<Service>>>,
     /// Slots by IPv4 endpoint.
     pub(crate) by_endpoint: Arc<HashMap<Endpoint4, u32, foldhash::fast::FixedState>>,
-    /// How many services own an endpoint as a masqueraded real: their packets may be replies.
+    /// How many reals, removed ones counted, may send replies from an endpoint.
     pub(crate) masq_reals: Arc<HashMap<Endpoint4, u32, foldhash::fast::FixedState>>,
     /// Connection timeouts.
     pub timeouts: Timeouts,
@@ -68,14 +69,14 @@ pub(crate) fn service_endpoint(key: &ServiceKey) -> Option<Endpoint4> {
 }
 
 /// The endpoints from which the masqueraded reals of a service reply.
-pub(crate) fn masq_endpoints(service: &Service) -> impl Iterator<Item = Endpoint4> {
+pub(crate) fn masq_endpoints(service: &Service) -> impl Iterator<Item = (RealId, Endpoint4)> {
     let protocol = match service.config.key {
         ServiceKey::Address { protocol, .. } => protocol,
         ServiceKey::Fwmark { .. } => Protocol::Tcp,
     };
     service.reals.iter().filter(|real| real.config.forward == Forward::Masq).filter_map(
         move |real| match real.config.address {
-            IpAddr::V4(address) => Some((protocol as u8, address.to_bits(), real.config.port)),
+            IpAddr::V4(address) => Some((real.id, (protocol as u8, address.to_bits(), real.config.port))),
             IpAddr::V6(_) => None,
         },
     )

@@ -142,6 +142,18 @@ impl Index {
         false
     }
 
+    /// Adds `value` so that it is found before `older`, which is there under the same hash.
+    pub(crate) fn insert_before(&mut self, hash: u64, value: u32, older: u32) -> bool {
+        let Some((_, at, lane)) = self.locate(hash, older) else { return self.insert(hash, value) };
+        if !self.insert(hash, older) {
+            return false;
+        }
+        if let Some(place) = self.buckets.get_mut(at).and_then(|bucket| bucket.values.get_mut(lane)) {
+            *place = value;
+        }
+        true
+    }
+
     /// Takes `value` out; `false` where it is not there.
     pub(crate) fn remove(&mut self, hash: u64, value: u32) -> bool {
         let Some((distance, at, lane)) = self.locate(hash, value) else { return false };

@@ -121,13 +121,10 @@ impl FlowTable {
         let next_free = self.flows.get(id.0 as usize)?.wheel.next;
         let flow = Flow::new(new);
         let forth = self.hash(flow.key(Direction::In));
-        let back = flow.is_masq().then(|| self.hash(flow.key(Direction::Out)));
         if !self.index.insert(forth, value(id, Direction::In)) {
             return None;
         }
-        if let Some(back) = back
-            && !self.index.insert(back, value(id, Direction::Out))
-        {
+        if flow.is_masq() && !self.index_replies(id, flow.key(Direction::Out)) {
             self.index.remove(forth, value(id, Direction::In));
             return None;
         }
@@ -136,6 +133,17 @@ impl FlowTable {
         self.used += 1;
         self.wheel.file(&mut self.flows, id.0);
         Some(id)
+    }
+
+    /// Two services that share a real can have flows whose replies look alike: the newer is found, as in the kernel.
+    fn index_replies(&mut self, id: FlowId, key: Key4) -> bool {
+        let hash = self.hash(key);
+        match self.find(key, hash) {
+            Some((older, direction)) => {
+                self.index.insert_before(hash, value(id, Direction::Out), value(older, direction))
+            }
+            None => self.index.insert(hash, value(id, Direction::Out)),
+        }
     }
 
     /// Ends a flow at once and returns what it was.

@@ -163,6 +163,10 @@ impl Lcore {
         if ingress.from_kernel {
             return Verdict::Transmit { port: ingress.port };
         }
+        self.to_kernel()
+    }
+
+    pub(super) fn to_kernel(&self) -> Verdict {
         self.stats.to_kernel.add(1);
         Verdict::ToKernel
     }

@@ -23,7 +23,7 @@ impl Lcore {
     pub(super) fn known(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
         let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
-        let available = real.flags() & line::AVAILABLE != 0;
+        let available = real.is_available();
         if direction == Direction::In && (packet.parsed.flags & tcp::SYN != 0 || !available) {
             return self.syn_or_real_gone(packet, id);
         }
@@ -40,7 +40,7 @@ impl Lcore {
         let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
         let is_syn = flow.protocol == Protocol::Tcp as u8 && packet.parsed.flags & tcp::SYN != 0;
         let switches = self.snapshot.switches;
-        let available = real.flags() & line::AVAILABLE != 0;
+        let available = real.is_available();
         let quiesced = real.flags() & line::WEIGHTED == 0;
         let reusable = is_syn && may_be_reused(flow, switches.conn_reuse_mode);
         if reusable || (switches.expire_nodest_conn && (!available || (is_syn && quiesced))) {
@@ -97,7 +97,7 @@ impl Lcore {
                 if flow.is_masq() {
                     transmit::nat(packet.frame, packet.parsed, flow, direction, false);
                 }
-                return self.pass(packet.ingress);
+                return self.to_kernel();
             }
             Next::Nowhere => return self.drop(DropReason::NoRoute),
         };

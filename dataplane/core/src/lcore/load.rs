@@ -33,6 +33,9 @@ impl Lcore {
                 }
             }
         }
+        if next.switches.expire_nodest_conn {
+            self.sweep = Some(0);
+        }
         for ((slot, service), state) in next.services.iter().enumerate().zip(&mut self.services) {
             let before = old.services.get(slot).and_then(Option::as_ref);
             if !same(before, service.as_ref()) {
@@ -53,7 +56,14 @@ impl ServiceState {
             (Some(scheduler), Some(old)) if self.uid == new.uid && scheduler.is(new.scheduler) => {
                 scheduler.update(&old.reals, &new.reals);
             }
-            _ => self.scheduler = Some(Scheduler::bind(new.scheduler, &new.reals)),
+            (Some(scheduler), Some(_)) if self.uid == new.uid => {
+                *scheduler = Scheduler::bind(new.scheduler, &new.reals);
+            }
+            (held, _) => {
+                // The reals were added one by one since.
+                let scheduler = held.insert(Scheduler::bind(new.scheduler, &[]));
+                scheduler.update(&[], &new.reals);
+            }
         }
         self.uid = new.uid;
     }
@@ -84,6 +94,9 @@ fn leave(stats: &LcoreStats, old: &[Real], new: &[Real]) {
 fn join(stats: &LcoreStats, _old: &[Real], new: &[Real]) {
     for real in new {
         if let Some(line) = stats.real(real.id) {
+            if !line.is_available() {
+                line.forget_hop();
+            }
             let weighted = if real.config.weight > 0 { line::WEIGHTED } else { 0 };
             line.set_flags(line::AVAILABLE | weighted);
         }

@@ -34,13 +34,12 @@ impl Lcore {
             };
         }
         let from = (parsed.protocol, parsed.src, parsed.sport);
-        if snapshot.is_masq_real(from) || snapshot.service_at(from).is_some() {
-            return match self.steer(packet, parsed.dst, parsed.dport) {
-                Some(verdict) => verdict,
-                None => self.reply_of_the_virtual_service(packet),
-            };
+        if (snapshot.is_masq_real(from) || snapshot.service_at(from).is_some())
+            && let Some(verdict) = self.steer(packet, parsed.dst, parsed.dport)
+        {
+            return verdict;
         }
-        self.pass(packet.ingress)
+        self.reply_of_the_virtual_service(packet)
     }
 
     /// To the lcore that owns this client, where that is another.
@@ -56,10 +55,10 @@ impl Lcore {
         Some(Verdict::Steer { lcore })
     }
 
-    /// A reply with the virtual service as its source passes the director, as it may under direct routing: it is
-    /// counted, it moves the state, and the kernel forwards it unchanged (reference 3.2).
+    /// Nobody's request. A reply with the virtual service as its source may pass the director under direct routing: it
+    /// is counted, it moves the state, and the kernel forwards it unchanged (reference 3.2). All else just passes.
     fn reply_of_the_virtual_service(&mut self, packet: &mut Packet<'_>) -> Verdict {
-        let parsed = packet.parsed;
+        let parsed = *packet.parsed;
         let request = Key4::new(parsed.protocol, parsed.dst, parsed.dport, parsed.src, parsed.sport);
         let found = self.flows.find(request, self.flows.hash(request));
         if let Some((id, Direction::In)) = found
@@ -69,7 +68,9 @@ impl Lcore {
             let before = flow.expires;
             let activity = proto::advance(flow, Direction::Out, parsed.flags, &self.timeouts, packet.now);
             let sooner = flow.expires.since(before) < 0;
-            if let Some(real) = self.stats.real(flow.real) {
+            if let Some(real) = self.stats.real(flow.real)
+                && real.is_available()
+            {
                 real.count(Direction::Out, parsed.ip_len);
             }
             self.follow_up(id, activity, sooner);

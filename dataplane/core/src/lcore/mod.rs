@@ -41,6 +41,8 @@ pub struct Lcore {
     timeouts: StateTimeouts,
     table: Arc<RealTable>,
     stats: Arc<LcoreStats>,
+    /// Where to go on looking for flows whose real is gone, while that is called for.
+    sweep: Option<u32>,
     /// Out only while a burst is processed.
     stage: Option<Box<burst::Stage>>,
 }
@@ -65,6 +67,7 @@ impl Lcore {
             snapshot: Arc::new(Snapshot::empty()),
             table,
             stats,
+            sweep: None,
             stage: Some(Box::default()),
         };
         lcore.load(snapshot);
@@ -89,8 +92,12 @@ impl Lcore {
         self.flows.capacity()
     }
 
-    /// Ends the flows whose time has come; `budget` bounds the flows and empty wheel slots looked at.
+    /// Ends the flows whose time has come; `budget` bounds the flows and empty wheel slots looked at. With
+    /// expire_nodest_conn, flows whose real was removed end here too, within a walk over the table.
     pub fn expire(&mut self, now: Jiffies, mut budget: usize) {
+        if let Some(from) = self.sweep {
+            self.sweep = self.end_orphans(from, budget);
+        }
         while let Some(flow) = self.flows.expire_next(now, &mut budget) {
             self.stats.flows_expired.add(1);
             self.unbind(&flow);
@@ -112,6 +119,19 @@ impl Lcore {
             page.push(FlowView::of(flow, now));
         }
         (end < self.flows.capacity()).then(|| u32::try_from(end).unwrap_or(u32::MAX))
+    }
+
+    /// Ends the flows from slot `from` on whose real is not available; looks at `budget` slots and returns where to go
+    /// on.
+    fn end_orphans(&mut self, from: u32, budget: usize) -> Option<u32> {
+        let end = from.saturating_add(u32::try_from(budget).unwrap_or(u32::MAX));
+        for slot in from..end.min(u32::try_from(self.flows.capacity()).unwrap_or(u32::MAX)) {
+            let real = self.flows.get(FlowId(slot)).and_then(|flow| self.stats.real(flow.real));
+            if real.is_some_and(|real| !real.is_available()) {
+                self.end(FlowId(slot));
+            }
+        }
+        ((end as usize) < self.flows.capacity()).then_some(end)
     }
 
     /// Ends one flow at once.

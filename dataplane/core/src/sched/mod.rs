@@ -54,17 +54,14 @@ impl<'a> Reals<'a> {
 }
 
 impl Scheduler {
-    /// A scheduler bound to a service that has the reals of `list`. The state is that of one bound to the empty
-    /// service, to which they were added one by one.
+    /// A scheduler bound to a service that has the reals of `list`.
     pub(crate) fn bind(kind: SchedulerKind, list: &[Real]) -> Self {
-        let mut scheduler = match kind {
+        match kind {
             SchedulerKind::Rr => Self::Rr(rr::RoundRobin::default()),
-            SchedulerKind::Wrr => Self::Wrr(wrr::WeightedRoundRobin::default()),
-            SchedulerKind::Lc => return Self::Lc,
-            SchedulerKind::Wlc => return Self::Wlc,
-        };
-        scheduler.update(&[], list);
-        scheduler
+            SchedulerKind::Wrr => Self::Wrr(wrr::WeightedRoundRobin::bind(list)),
+            SchedulerKind::Lc => Self::Lc,
+            SchedulerKind::Wlc => Self::Wlc,
+        }
     }
 
     /// The list of reals has changed.

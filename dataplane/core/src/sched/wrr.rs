@@ -11,17 +11,18 @@ pub(crate) struct WeightedRoundRobin {
     step: u32,
 }
 
-impl Default for WeightedRoundRobin {
-    fn default() -> Self {
-        Self { at: None, current: 0, max: 0, step: 1 }
-    }
-}
-
 fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
 impl WeightedRoundRobin {
+    /// At the head, with the highest threshold.
+    pub(super) fn bind(list: &[Real]) -> Self {
+        let mut state = Self { at: None, current: 0, max: 0, step: 1 };
+        state.changed(list);
+        state
+    }
+
     pub(super) fn pick(&mut self, reals: Reals<'_>) -> Option<usize> {
         if self.max == 0 {
             return None;

@@ -6,11 +6,12 @@ use crate::time::Jiffies;
 /// How long a removed real must have been without flows before its slot is free: the kernel's two minutes.
 const IDLE: u32 = Jiffies::ticks(120);
 
+/// A real that was removed.
 #[derive(Debug)]
-struct Removed {
+pub(super) struct Removed {
     key: ServiceKey,
-    service_uid: u64,
-    id: RealId,
+    pub(super) service_uid: u64,
+    pub(super) id: RealId,
     config: RealConfig,
     idle_since: Option<Jiffies>,
 }
@@ -32,16 +33,15 @@ impl Trash {
         });
     }
 
-    /// Takes back the real of that service, address and port, with the uid of the service it was removed from.
-    pub(super) fn take(&mut self, key: ServiceKey, config: &RealConfig) -> Option<(RealId, u64)> {
+    /// Takes back the real of that service, address and port.
+    pub(super) fn take(&mut self, key: ServiceKey, config: &RealConfig) -> Option<Removed> {
         let same = |removed: &Removed| {
             removed.key == key
                 && removed.config.address == config.address
                 && removed.config.port == config.port
         };
         let at = self.removed.iter().position(same)?;
-        let removed = self.removed.remove(at);
-        Some((removed.id, removed.service_uid))
+        Some(self.removed.remove(at))
     }
 
     /// Removes and returns the slots that have been idle long enough.

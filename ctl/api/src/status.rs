@@ -1,0 +1,96 @@
+//! How the dataplane fares: lcores, ports, tables, kernel twins.
+
+use serde::{Deserialize, Serialize};
+
+/// The reply to `status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Seconds since the daemon started.
+    pub uptime_s: u64,
+    /// Virtual services configured.
+    pub services: u64,
+    /// Real servers configured, each as often as services have it.
+    pub reals: u64,
+    /// The polling lcores.
+    pub lcores: Vec<LcoreStatus>,
+    /// The ports, in port order.
+    pub ports: Vec<PortStatus>,
+    /// The flow tables of all lcores together.
+    pub table: TableStatus,
+    /// The kernel's side of the ports.
+    pub twins: Vec<TwinStatus>,
+}
+
+/// One lcore. Counters run from the daemon's start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LcoreStatus {
+    /// The CPU it is pinned to.
+    pub id: u32,
+    /// Packets taken from ports and rings.
+    pub packets: u64,
+    /// Polls that found packets.
+    pub bursts: u64,
+    /// Packets given to the lcore that owns their flow.
+    pub steered: u64,
+    /// The share of the last second spent on packets rather than on empty polls, 0.0..=1.0.
+    pub busy: f64,
+    /// Flows it owns.
+    pub flows: u64,
+}
+
+/// One port. Counters run from the daemon's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its device: a PCI address or a virtual device's name.
+    pub device: String,
+    /// Its MAC address, `02:00:00:00:00:01`.
+    pub mac: String,
+    /// Whether the link is up.
+    pub link_up: bool,
+    /// Link speed in Mbit/s; 0 = unknown.
+    pub speed_mbps: u32,
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Packets the device dropped because its queues were full: the lcores are too slow.
+    pub rx_missed: u64,
+    /// Packets received in error.
+    pub rx_errors: u64,
+    /// Packets that could not be sent.
+    pub tx_errors: u64,
+    /// Packets the device had no buffer for: the mempool is too small.
+    pub rx_no_mbuf: u64,
+}
+
+/// Occupancy of the flow tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableStatus {
+    /// Flows there is room for.
+    pub capacity: u64,
+    /// Flows there are.
+    pub used: u64,
+}
+
+/// The kernel interface that stands for a port.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TwinStatus {
+    /// The interface's name.
+    pub interface: String,
+    /// The port's name.
+    pub port: String,
+    /// Whether the interface is up.
+    pub up: bool,
+    /// Packets handed to the kernel.
+    pub to_kernel: u64,
+    /// Packets taken from the kernel.
+    pub from_kernel: u64,
+    /// Packets for the kernel that it had no room for.
+    pub dropped: u64,
+}

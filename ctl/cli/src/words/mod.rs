@@ -1,0 +1,101 @@
+//! sluicectl's own words: what ipvsadm has no option for.
+
+mod drops;
+mod status;
+mod table;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use sluice_api::{ClientError, Request, Version};
+
+use crate::failure::{Dialect, Failure};
+use crate::list::other::json;
+use crate::session::Session;
+
+/// Controls sluiced.
+///
+/// With a first word that starts with `-`, or none, speaks ipvsadm's syntax: `sluicectl -Ln`, `sluicectl -h`.
+#[derive(Parser)]
+#[command(name = "sluicectl", disable_version_flag = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    word: Word,
+}
+
+#[derive(Args)]
+struct Common {
+    /// Print the reply as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// sluiced's socket [default: $SLUICE_SOCKET or /run/sluice/control.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Word {
+    /// Show lcores, ports, tables and kernel twins
+    Status,
+    /// Show dropped packets by reason
+    Drops {
+        /// Also show reasons that never occurred
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show the versions of sluicectl and sluiced
+    Version,
+}
+
+/// Runs a word.
+pub(crate) fn run(program: &str, words: &[String]) -> Result<(), Failure> {
+    let arguments = std::iter::once(program.to_owned()).chain(words.iter().cloned());
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = u8::try_from(error.exit_code()).unwrap_or(2);
+            error.print()?;
+            return Err(Failure::Run { text: String::new(), exit });
+        }
+    };
+    let mut session =
+        Session::new(program.to_owned(), Dialect::Sluicectl, cli.common.socket, cli.common.json);
+    let outcome = match cli.word {
+        Word::Status => status::print(&mut session),
+        Word::Drops { all } => drops::print(&mut session, all),
+        Word::Version => version(&mut session),
+    };
+    session.out.flush()?;
+    outcome
+}
+
+/// Asks; a refusal of any of these ends the run.
+fn ask<R: serde::de::DeserializeOwned>(session: &mut Session, request: &Request) -> Result<R, Failure> {
+    session.ask_raw(request).map_err(|error| match error {
+        ClientError::Refused(refusal) => Failure::Run { text: format!("sluicectl: {refusal}"), exit: 1 },
+        other => Failure::unreachable(&other, Dialect::Sluicectl),
+    })
+}
+
+fn version(session: &mut Session) -> Result<(), Failure> {
+    if !session.json {
+        writeln!(session.out, "sluicectl {}", env!("CARGO_PKG_VERSION"))?;
+    }
+    let version: Version = ask(session, &Request::Version)?;
+    if session.json {
+        return json(session, &version);
+    }
+    Ok(writeln!(session.out, "sluiced {} (behaves as IPVS {})", version.daemon, version.ipvs)?)
+}
+
+/// Headings stand out on a terminal, unless the user has asked for no colours (no-color.org).
+fn heading(text: &str) -> String {
+    if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) {
+        format!("\x1b[1m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}

@@ -1,0 +1,98 @@
+//! `sluicectl status`.
+
+use std::io::{self, Write};
+
+use sluice_api::{LcoreStatus, PortStatus, Request, Status, TwinStatus};
+
+use super::{ask, table};
+use crate::failure::Failure;
+use crate::list::other::json;
+use crate::session::Session;
+
+/// How the dataplane fares, on one screen.
+pub(super) fn print(session: &mut Session) -> Result<(), Failure> {
+    let status: Status = ask(session, &Request::Status)?;
+    if session.json {
+        return json(session, &status);
+    }
+    let out = &mut session.out;
+    summary(out, &status)?;
+    lcores(out, &status.lcores)?;
+    ports(out, &status.ports)?;
+    Ok(twins(out, &status.twins)?)
+}
+
+fn summary(out: &mut impl Write, status: &Status) -> io::Result<()> {
+    let (s, table) = (status.uptime_s, &status.table);
+    let clock = format!("{:02}:{:02}:{:02}", s / 3600 % 24, s / 60 % 60, s % 60);
+    writeln!(out, "up {} d {clock}, {} services, {} real servers", s / 86400, status.services, status.reals)?;
+    let share = percent(table.used as f64 / table.capacity.max(1) as f64);
+    writeln!(out, "flows {} of {} ({share})", table.used, table.capacity)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+fn lcores(out: &mut impl Write, lcores: &[LcoreStatus]) -> io::Result<()> {
+    let rows: Vec<_> = lcores
+        .iter()
+        .map(|l| {
+            let per_burst = l.packets as f64 / l.bursts.max(1) as f64;
+            [
+                l.id.to_string(),
+                percent(l.busy),
+                l.packets.to_string(),
+                format!("{per_burst:.1}"),
+                l.steered.to_string(),
+                l.flows.to_string(),
+            ]
+        })
+        .collect();
+    writeln!(out)?;
+    table::print(out, ["LCORE", "BUSY", "PACKETS", "PER BURST", "STEERED", "FLOWS"], &rows)
+}
+
+fn ports(out: &mut impl Write, ports: &[PortStatus]) -> io::Result<()> {
+    let rows: Vec<_> = ports
+        .iter()
+        .map(|p| {
+            let link = match (p.link_up, p.speed_mbps) {
+                (false, _) => "down".to_owned(),
+                (true, 0) => "up".to_owned(),
+                (true, speed) => format!("{speed} Mbit/s"),
+            };
+            [
+                p.name.clone(),
+                link,
+                p.rx_packets.to_string(),
+                p.tx_packets.to_string(),
+                p.rx_missed.to_string(),
+                p.rx_no_mbuf.to_string(),
+                p.rx_errors.to_string(),
+                p.tx_errors.to_string(),
+            ]
+        })
+        .collect();
+    let titles = ["PORT", "LINK", "RX", "TX", "MISSED", "NO MBUF", "RX ERRORS", "TX ERRORS"];
+    writeln!(out)?;
+    table::print(out, titles, &rows)
+}
+
+fn twins(out: &mut impl Write, twins: &[TwinStatus]) -> io::Result<()> {
+    let rows: Vec<_> = twins
+        .iter()
+        .map(|t| {
+            [
+                t.interface.clone(),
+                t.port.clone(),
+                if t.up { "up" } else { "down" }.to_owned(),
+                t.to_kernel.to_string(),
+                t.from_kernel.to_string(),
+                t.dropped.to_string(),
+            ]
+        })
+        .collect();
+    writeln!(out)?;
+    table::print(out, ["TWIN", "PORT", "STATE", "TO KERNEL", "FROM KERNEL", "DROPPED"], &rows)
+}
