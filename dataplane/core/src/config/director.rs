@@ -3,11 +3,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::check::{check_real, check_service};
 use super::error::ConfigError;
-use super::service::{
-    Forward, Protocol, Real, RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey, Switches,
-    Timeouts,
-};
+use super::service::{Real, RealConfig, Service, ServiceConfig, ServiceKey, Switches, Timeouts};
 use super::snapshot::{Endpoint4, Snapshot, masq_endpoints, service_endpoint};
 use crate::fib::Fib;
 use crate::real::{RealId, RealTable};
@@ -111,6 +109,9 @@ impl Director {
         self.slots.insert(key, slot);
         if let Some(endpoint) = service_endpoint(&key) {
             Arc::make_mut(&mut next.by_endpoint).insert(endpoint, slot);
+            if next.left_behind.contains(&endpoint) {
+                Arc::make_mut(&mut next.left_behind).remove(&endpoint);
+            }
         }
         self.replace(next, slot, Some(service));
         Ok(())
@@ -143,6 +144,9 @@ impl Director {
         let mut next = self.draft();
         if let Some(endpoint) = service_endpoint(key) {
             Arc::make_mut(&mut next.by_endpoint).remove(&endpoint);
+            if self.trash.has(key) {
+                Arc::make_mut(&mut next.left_behind).insert(endpoint);
+            }
         }
         self.replace(next, slot, None);
         Ok(())
@@ -158,6 +162,11 @@ impl Director {
                 self.trash.put(key, old.uid, real);
             }
             self.free_slots.push(slot);
+            if let Some(endpoint) = service_endpoint(&key)
+                && self.trash.has(&key)
+            {
+                Arc::make_mut(&mut next.left_behind).insert(endpoint);
+            }
             if let Some(entry) = next.services.get_mut(slot as usize) {
                 *entry = None;
             }
@@ -177,7 +186,7 @@ impl Director {
         if position(&old, &config.address, config.port).is_some() {
             return Err(ConfigError::RealExists);
         }
-        check_real(key, &config)?;
+        check_real(&config)?;
         let revived = self.trash.take(*key, &config);
         let added = match revived {
             Some(removed) => Added { id: removed.id, fresh: removed.service_uid != old.uid },
@@ -201,7 +210,7 @@ impl Director {
     pub fn edit_real(&mut self, key: &ServiceKey, config: RealConfig) -> Result<RealId, ConfigError> {
         let (slot, old) = self.entry(key)?;
         let at = position(&old, &config.address, config.port).ok_or(ConfigError::NoReal)?;
-        check_real(key, &config)?;
+        check_real(&config)?;
         let revision = self.revise();
         let mut reals: Vec<Real> = old.reals.to_vec();
         let Some(real) = reals.get_mut(at) else { return Err(ConfigError::NoReal) };
@@ -278,21 +287,25 @@ impl Director {
     /// Returns the slots freed: their statistics belong to no real any more.
     pub fn collect_trash(&mut self, now: Jiffies) -> Vec<RealId> {
         let freed = self.trash.collect(now, &self.table);
-        self.free_reals.extend(&freed);
-        let endpoints: Vec<_> = freed.iter().filter_map(|id| self.masq.remove(id)).collect();
-        if !endpoints.is_empty() {
-            let mut next = self.draft();
-            let owners = Arc::make_mut(&mut next.masq_reals);
-            for endpoint in endpoints {
-                if let Some(count) = owners.get_mut(&endpoint) {
-                    *count -= 1;
-                    if *count == 0 {
-                        owners.remove(&endpoint);
-                    }
-                }
-            }
-            self.snapshot = Arc::new(next);
+        if freed.is_empty() {
+            return Vec::new();
         }
+        let mut next = self.draft();
+        let owners = Arc::make_mut(&mut next.masq_reals);
+        for (key, id) in &freed {
+            if let Some(endpoint) = self.masq.remove(id) {
+                release(owners, endpoint);
+            }
+            if let Some(endpoint) = service_endpoint(key)
+                && !self.trash.has(key)
+                && next.left_behind.contains(&endpoint)
+            {
+                Arc::make_mut(&mut next.left_behind).remove(&endpoint);
+            }
+        }
+        self.snapshot = Arc::new(next);
+        let freed: Vec<_> = freed.into_iter().map(|(_, id)| id).collect();
+        self.free_reals.extend(&freed);
         freed
     }
 
@@ -339,59 +352,15 @@ impl Director {
     }
 }
 
+fn release<S: std::hash::BuildHasher>(owners: &mut HashMap<Endpoint4, u32, S>, endpoint: Endpoint4) {
+    if let Some(count) = owners.get_mut(&endpoint) {
+        *count -= 1;
+        if *count == 0 {
+            owners.remove(&endpoint);
+        }
+    }
+}
+
 fn position(service: &Service, address: &IpAddr, port: u16) -> Option<usize> {
     service.reals.iter().position(|real| real.config.address == *address && real.config.port == port)
-}
-
-fn check_service(config: &ServiceConfig) -> Result<SchedulerKind, ConfigError> {
-    match config.key {
-        ServiceKey::Fwmark { .. } => return Err(ConfigError::Unsupported("a firewall-mark service")),
-        ServiceKey::Address { address: IpAddr::V6(_), .. } => {
-            return Err(ConfigError::Unsupported("an IPv6 service"));
-        }
-        ServiceKey::Address { protocol: Protocol::Sctp, .. } => {
-            return Err(ConfigError::Unsupported("an SCTP service"));
-        }
-        ServiceKey::Address { .. } => {}
-    }
-    if config.persistence.is_some() {
-        return Err(ConfigError::Unsupported("persistence"));
-    }
-    if config.one_packet {
-        return Err(ConfigError::Unsupported("one-packet scheduling"));
-    }
-    if config.engine.is_some() {
-        return Err(ConfigError::Unsupported("a persistence engine"));
-    }
-    SchedulerKind::from_name(&config.scheduler)
-        .ok_or_else(|| ConfigError::NoScheduler(config.scheduler.clone()))
-}
-
-fn check_real(key: &ServiceKey, config: &RealConfig) -> Result<(), ConfigError> {
-    const MAX: u32 = i32::MAX as u32;
-    if config.weight > MAX {
-        return Err(ConfigError::Range("the weight"));
-    }
-    if config.upper > MAX {
-        return Err(ConfigError::Invalid("the upper threshold is over 2147483647"));
-    }
-    if config.lower > config.upper {
-        return Err(ConfigError::Range("the lower threshold: it may not be over the upper one, and so"));
-    }
-    let IpAddr::V4(address) = config.address else {
-        return Err(ConfigError::Unsupported("an IPv6 real server"));
-    };
-    if address.is_multicast() || address.is_broadcast() || address.is_unspecified() {
-        return Err(ConfigError::NotUnicast(config.address));
-    }
-    if config.forward == Forward::Tunnel {
-        return Err(ConfigError::Unsupported("tunnelling"));
-    }
-    // ipvsadm forces this; the kernel sends the packet on unchanged whatever the port says.
-    if let (Forward::Route, ServiceKey::Address { port, .. }) = (config.forward, key)
-        && config.port != *port
-    {
-        return Err(ConfigError::Invalid("direct routing cannot change the port"));
-    }
-    Ok(())
 }

@@ -1,4 +1,5 @@
 //! The control side: what the operator has set up, and the immutable snapshots that carry it to the lcores.
+mod check;
 mod director;
 mod error;
 mod service;

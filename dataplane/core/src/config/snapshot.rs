@@ -1,5 +1,5 @@
 //! An immutable picture of the configuration, published to every lcore.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub(crate) by_endpoint: Arc<HashMap<Endpoint4, u32, foldhash::fast::FixedState>>,
     /// How many reals, removed ones counted, may send replies from an endpoint.
     pub(crate) masq_reals: Arc<HashMap<Endpoint4, u32, foldhash::fast::FixedState>>,
+    /// Endpoints of deleted services that may have flows left.
+    pub(crate) left_behind: Arc<HashSet<Endpoint4, foldhash::fast::FixedState>>,
     /// Connection timeouts.
     pub timeouts: Timeouts,
     /// Switches.
@@ -37,6 +39,7 @@ impl Snapshot {
             services: Vec::new(),
             by_endpoint: Arc::default(),
             masq_reals: Arc::default(),
+            left_behind: Arc::default(),
             timeouts: Timeouts::default(),
             switches: Switches::default(),
             fib: Arc::default(),
@@ -48,6 +51,12 @@ impl Snapshot {
     pub(crate) fn service_at(&self, endpoint: Endpoint4) -> Option<(u32, &Arc<Service>)> {
         let slot = *self.by_endpoint.get(&endpoint)?;
         Some((slot, self.services.get(slot as usize)?.as_ref()?))
+    }
+
+    /// Whether packets to an IPv4 endpoint are, or were, a service's requests: their flows have an owner.
+    #[inline]
+    pub(crate) fn may_have_flows(&self, endpoint: Endpoint4) -> bool {
+        self.by_endpoint.contains_key(&endpoint) || self.left_behind.contains(&endpoint)
     }
 
     /// Whether packets from an IPv4 endpoint may be replies of a masqueraded real.

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use super::Lcore;
 use super::burst::Packet;
-use crate::config::{Forward, Protocol, Service};
+use crate::config::{Protocol, Service};
 use crate::drop::DropReason;
 use crate::flow::{Direction, FlowId, Key4, NewFlow};
 use crate::owner::owner_of;
@@ -27,7 +27,7 @@ impl Lcore {
     fn unknown(&mut self, packet: &mut Packet<'_>) -> Verdict {
         let parsed = packet.parsed;
         let snapshot = &self.snapshot;
-        if snapshot.service_at((parsed.protocol, parsed.dst, parsed.dport)).is_some() {
+        if snapshot.may_have_flows((parsed.protocol, parsed.dst, parsed.dport)) {
             return match self.steer(packet, parsed.src, parsed.sport) {
                 Some(verdict) => verdict,
                 None => self.schedule(packet),
@@ -128,10 +128,7 @@ fn describe(packet: &Packet<'_>, service: &Service, at: usize) -> Option<NewFlow
     let parsed = packet.parsed;
     let real = service.reals.get(at)?;
     let IpAddr::V4(address) = real.config.address else { return None };
-    let real_port = match (real.config.forward, real.config.port) {
-        (Forward::Masq, port) if port != 0 => port,
-        _ => parsed.dport,
-    };
+    let real_port = if real.config.port == 0 { parsed.dport } else { real.config.port };
     Some(NewFlow {
         protocol: parsed.protocol,
         client: parsed.src,

@@ -1,4 +1,7 @@
 //! Reals that were removed while flows may still be bound to them, until the last flow is gone (reference 1.1).
+use std::collections::HashMap;
+use std::net::IpAddr;
+
 use crate::config::service::{Real, RealConfig, ServiceKey};
 use crate::real::{RealId, RealTable};
 use crate::time::Jiffies;
@@ -9,45 +12,41 @@ const IDLE: u32 = Jiffies::ticks(120);
 /// A real that was removed.
 #[derive(Debug)]
 pub(super) struct Removed {
-    key: ServiceKey,
     pub(super) service_uid: u64,
     pub(super) id: RealId,
-    config: RealConfig,
     idle_since: Option<Jiffies>,
 }
 
-/// The removed reals, oldest first.
+/// The removed reals by service, address and port, and how many each service has.
 #[derive(Debug, Default)]
 pub(super) struct Trash {
-    removed: Vec<Removed>,
+    removed: HashMap<(ServiceKey, IpAddr, u16), Removed>,
+    of_service: HashMap<ServiceKey, usize>,
 }
 
 impl Trash {
     pub(super) fn put(&mut self, key: ServiceKey, service_uid: u64, real: &Real) {
-        self.removed.push(Removed {
-            key,
-            service_uid,
-            id: real.id,
-            config: real.config.clone(),
-            idle_since: None,
-        });
+        let place = (key, real.config.address, real.config.port);
+        self.removed.insert(place, Removed { service_uid, id: real.id, idle_since: None });
+        *self.of_service.entry(key).or_insert(0) += 1;
     }
 
     /// Takes back the real of that service, address and port.
     pub(super) fn take(&mut self, key: ServiceKey, config: &RealConfig) -> Option<Removed> {
-        let same = |removed: &Removed| {
-            removed.key == key
-                && removed.config.address == config.address
-                && removed.config.port == config.port
-        };
-        let at = self.removed.iter().position(same)?;
-        Some(self.removed.remove(at))
+        let removed = self.removed.remove(&(key, config.address, config.port))?;
+        forget(&mut self.of_service, key);
+        Some(removed)
     }
 
-    /// Removes and returns the slots that have been idle long enough.
-    pub(super) fn collect(&mut self, now: Jiffies, table: &RealTable) -> Vec<RealId> {
+    /// Whether reals that were removed from that service are still here.
+    pub(super) fn has(&self, key: &ServiceKey) -> bool {
+        self.of_service.contains_key(key)
+    }
+
+    /// Removes the reals that have been idle long enough and returns their services and slots.
+    pub(super) fn collect(&mut self, now: Jiffies, table: &RealTable) -> Vec<(ServiceKey, RealId)> {
         let mut freed = Vec::new();
-        self.removed.retain_mut(|removed| {
+        self.removed.retain(|(key, ..), removed| {
             if table.get(removed.id).is_some_and(|counts| counts.total() > 0) {
                 removed.idle_since = None;
                 return true;
@@ -55,10 +54,22 @@ impl Trash {
             let since = *removed.idle_since.get_or_insert(now);
             let keep = !since.after(IDLE).is_due(now);
             if !keep {
-                freed.push(removed.id);
+                freed.push((*key, removed.id));
             }
             keep
         });
+        for (key, _) in &freed {
+            forget(&mut self.of_service, *key);
+        }
         freed
+    }
+}
+
+fn forget(counts: &mut HashMap<ServiceKey, usize>, key: ServiceKey) {
+    if let Some(count) = counts.get_mut(&key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&key);
+        }
     }
 }
