@@ -68,33 +68,62 @@ pub(crate) fn ethernet(frame: &mut [u8], macs: [u8; 12]) {
 /// reply the virtual service. `forwarded` says that the packet leaves the director, which costs one hop.
 #[inline(always)]
 pub(crate) fn nat(frame: &mut [u8], parsed: &Parsed, flow: &Flow, direction: Direction, forwarded: bool) {
-    let (l3_delta, l4_delta) = match direction {
-        Direction::In => (flow.l3_delta, flow.l4_delta),
-        Direction::Out => (flow.l3_delta.negated(), flow.l4_delta.negated()),
-    };
-    let (address_at, address, port_at, port) = match direction {
-        Direction::In => (ip::DESTINATION, flow.real_address, 2, flow.real_port),
-        Direction::Out => (ip::SOURCE, flow.vip, 0, flow.vport),
-    };
+    match direction {
+        Direction::In => {
+            let change = Change {
+                address: flow.real_address,
+                port: flow.real_port,
+                l3: flow.l3_delta,
+                l4: flow.l4_delta,
+            };
+            translate::<{ ip::DESTINATION }, 2>(frame, parsed, change, forwarded);
+        }
+        Direction::Out => {
+            let (l3, l4) = (flow.l3_delta.negated(), flow.l4_delta.negated());
+            let change = Change { address: flow.vip, port: flow.vport, l3, l4 };
+            translate::<{ ip::SOURCE }, 0>(frame, parsed, change, forwarded);
+        }
+    }
+}
+
+/// A new endpoint, and what it does to the checksums of the network and the transport header.
+#[derive(Clone, Copy)]
+struct Change {
+    address: u32,
+    port: u16,
+    l3: Delta,
+    l4: Delta,
+}
+
+/// Writes the new address at offset `ADDRESS` of the network header and the new port at `PORT` of the transport header.
+#[inline(always)]
+fn translate<const ADDRESS: usize, const PORT: usize>(
+    frame: &mut [u8],
+    parsed: &Parsed,
+    change: Change,
+    forwarded: bool,
+) {
     let Some(header) = ip_header(frame, parsed) else { return };
     if forwarded {
-        step_ttl(header, l3_delta);
+        step_ttl(header, change.l3);
     } else {
-        let checksum = l3_delta.apply(u16_at(header, ip::CHECKSUM));
+        let checksum = change.l3.apply(u16_at(header, ip::CHECKSUM));
         put(header, ip::CHECKSUM, checksum.to_be_bytes());
     }
-    put(header, address_at, address.to_be_bytes());
-    let l4 = usize::from(parsed.l4);
-    let Some(transport) = frame.get_mut(l4..) else { return };
-    put(transport, port_at, port.to_be_bytes());
+    put(header, ADDRESS, change.address.to_be_bytes());
+    let Some(transport) = frame.get_mut(usize::from(parsed.l4)..) else { return };
     if parsed.protocol == Protocol::Tcp as u8 {
-        let checksum = l4_delta.apply(u16_at(transport, 16));
-        put(transport, 16, checksum.to_be_bytes());
+        let Some(header) = transport.first_chunk_mut::<18>() else { return };
+        put(header, PORT, change.port.to_be_bytes());
+        let checksum = change.l4.apply(u16_at(header, 16));
+        put(header, 16, checksum.to_be_bytes());
         return;
     }
-    match u16_at(transport, 6) {
+    let Some(header) = transport.first_chunk_mut::<8>() else { return };
+    put(header, PORT, change.port.to_be_bytes());
+    match u16_at(header, 6) {
         0 => full_udp_checksum(frame, parsed),
-        checksum => put(transport, 6, l4_delta.apply_udp(checksum).to_be_bytes()),
+        checksum => put(header, 6, change.l4.apply_udp(checksum).to_be_bytes()),
     }
 }
 

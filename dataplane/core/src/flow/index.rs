@@ -10,56 +10,66 @@ const LOW: u64 = 0x0001_0001_0001_0001;
 /// The most significant bit of each.
 const HIGH: u64 = 0x8000_8000_8000_8000;
 
-/// Ten tags (0: free) and the values behind them.
+/// Ten 16-bit tags (0: free), four to a word, and the values behind them. The upper half of the last word counts the
+/// keys that passed this bucket because it was full; it sticks at its maximum.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 struct Bucket {
-    tags: [u16; 12],
+    tags: [u64; 3],
     values: [u32; LANES],
 }
 
-/// Lane of `tags` that counts the keys that passed this bucket because it was full; sticks at its maximum.
-const OVERFLOW: usize = 10;
+const OVERFLOW_SHIFT: u32 = 32;
+const OVERFLOW_ONE: u64 = 1 << OVERFLOW_SHIFT;
+/// The lanes of the last word that are tags.
+const LAST_TAGS: u64 = OVERFLOW_ONE - 1;
 
 const _: () = assert!(size_of::<Bucket>() == 64);
 
 impl Bucket {
-    const EMPTY: Self = Self { tags: [0; 12], values: [0; LANES] };
+    const EMPTY: Self = Self { tags: [0; 3], values: [0; LANES] };
 
-    /// Lanes whose tag equals `tag`, as a set bit at 16 times the lane modulo four, for each of the three words. A
-    /// borrow can mark a lane above a true match that does not match.
+    /// Lanes whose tag equals `tag`, as a set bit in each, for each of the three words. A borrow can mark a lane above
+    /// a true match that does not match.
     #[inline(always)]
     fn matches(&self, tag: u16) -> [u64; 3] {
         let wanted = u64::from(tag) * LOW;
-        let (words, _) = self.tags.as_chunks::<4>();
-        let mut found = [0; 3];
-        for (out, lanes) in found.iter_mut().zip(words) {
-            let [a, b, c, d] = lanes.map(u64::from);
-            let differing = (a | b << 16 | c << 32 | d << 48) ^ wanted;
-            *out = differing.wrapping_sub(LOW) & !differing & HIGH;
-        }
-        // The last two lanes are no tags.
-        found[2] &= 0x0000_0000_ffff_ffff;
-        found
+        let [a, b, c] = self.tags.map(|word| {
+            let differing = word ^ wanted;
+            differing.wrapping_sub(LOW) & !differing & HIGH
+        });
+        [a, b, c & LAST_TAGS]
     }
 
     #[inline(always)]
-    fn overflow(&self) -> u16 {
-        self.tags[OVERFLOW]
+    fn tag(&self, lane: usize) -> u16 {
+        self.tags.get(lane / 4).map_or(0, |word| (word >> (lane % 4 * 16)) as u16)
+    }
+
+    fn set_tag(&mut self, lane: usize, tag: u16) {
+        if let Some(word) = self.tags.get_mut(lane / 4) {
+            let shift = lane % 4 * 16;
+            *word = (*word & !(0xffff << shift)) | u64::from(tag) << shift;
+        }
+    }
+
+    #[inline(always)]
+    fn was_passed(&self) -> bool {
+        self.tags[2] >> OVERFLOW_SHIFT != 0
     }
 
     fn passed(&mut self) {
-        self.tags[OVERFLOW] = self.tags[OVERFLOW].saturating_add(1);
+        self.tags[2] = self.tags[2].saturating_add(OVERFLOW_ONE);
     }
 
     fn unpassed(&mut self) {
-        if self.tags[OVERFLOW] != u16::MAX {
-            self.tags[OVERFLOW] = self.tags[OVERFLOW].saturating_sub(1);
+        if self.tags[2] >> OVERFLOW_SHIFT != u64::from(u32::MAX) {
+            self.tags[2] = self.tags[2].saturating_sub(OVERFLOW_ONE);
         }
     }
 
     fn free_lane(&self) -> Option<usize> {
-        self.tags.iter().take(LANES).position(|&tag| tag == 0)
+        (0..LANES).find(|&lane| self.tag(lane) == 0)
     }
 }
 
@@ -108,12 +118,12 @@ impl Index {
             let mut found = bucket.matches(tag);
             while let Some(lane) = first_lane(found) {
                 let value = bucket.values.get(lane).copied()?;
-                if bucket.tags.get(lane) == Some(&tag) && is_it(value) {
+                if bucket.tag(lane) == tag && is_it(value) {
                     return Some(value);
                 }
                 clear_lane(&mut found, lane);
             }
-            if bucket.overflow() == 0 {
+            if !bucket.was_passed() {
                 return None;
             }
         }
@@ -133,11 +143,12 @@ impl Index {
                 bucket.passed();
                 continue;
             };
-            if let (Some(tag), Some(place)) = (bucket.tags.get_mut(lane), bucket.values.get_mut(lane)) {
-                (*tag, *place) = (tag_of(hash), value);
-                self.used += 1;
-                return true;
+            bucket.set_tag(lane, tag_of(hash));
+            if let Some(place) = bucket.values.get_mut(lane) {
+                *place = value;
             }
+            self.used += 1;
+            return true;
         }
         false
     }
@@ -157,8 +168,8 @@ impl Index {
     /// Takes `value` out; `false` where it is not there.
     pub(crate) fn remove(&mut self, hash: u64, value: u32) -> bool {
         let Some((distance, at, lane)) = self.locate(hash, value) else { return false };
-        if let Some(tag) = self.buckets.get_mut(at).and_then(|bucket| bucket.tags.get_mut(lane)) {
-            *tag = 0;
+        if let Some(bucket) = self.buckets.get_mut(at) {
+            bucket.set_tag(lane, 0);
         }
         self.used -= 1;
         for step in 0..distance {
@@ -175,11 +186,12 @@ impl Index {
         for step in 0..=self.mask {
             let at = (hash as usize).wrapping_add(step) & self.mask;
             let bucket = self.buckets.get(at)?;
-            let here = bucket.tags.iter().zip(&bucket.values).position(|(&t, &v)| t == tag && v == value);
+            let mut lanes = bucket.values.iter().enumerate();
+            let here = lanes.position(|(lane, &held)| held == value && bucket.tag(lane) == tag);
             if let Some(lane) = here {
                 return Some((step, at, lane));
             }
-            if bucket.overflow() == 0 {
+            if !bucket.was_passed() {
                 return None;
             }
         }
@@ -254,6 +266,6 @@ mod tests {
             assert!(index.remove(*hash, *value));
         }
         assert_eq!(index.used, 0);
-        assert!(index.buckets.iter().all(|bucket| bucket.tags == [0; 12]));
+        assert!(index.buckets.iter().all(|bucket| bucket.tags == [0; 3]));
     }
 }

@@ -1,0 +1,110 @@
+//! The packet path allocates nothing: not for established traffic, not for new flows, not for their end.
+#![allow(unsafe_code, reason = "a global allocator that counts is an unsafe trait")]
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use common::*;
+use sluice_core::{Jiffies, Protocol, Verdict};
+use sluice_packet::build::{ArrayBuf, Frame};
+use sluice_packet::header::flags::{ACK, RST, SYN};
+
+/// The system's allocator, counting calls by thread, so that the test harness's own do not disturb.
+struct Counting;
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is handed on to `System` unchanged; the count is a plain thread-local cell that never allocates.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.set(CALLS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`, which is `System`'s.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        CALLS.set(CALLS.get() + 1);
+        // SAFETY: `place` came from `alloc` above, so from `System`, with this layout.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` allocates or frees.
+fn calls(work: impl FnOnce()) -> u64 {
+    let before = CALLS.get();
+    work();
+    CALLS.get() - before
+}
+
+/// A burst from each of `bursts` times 32 client ports.
+fn bursts(bursts: u16, frame: impl Fn(u16) -> Frame) -> Vec<[ArrayBuf; 32]> {
+    let burst = |n: u16| std::array::from_fn(|at| ArrayBuf::new(&frame(n * 32 + at as u16).build()));
+    (0..bursts).map(burst).collect()
+}
+
+/// Sends them and returns what it cost and the verdicts seen.
+fn cost(lab: &mut Lab, port: u16, mut bursts: Vec<[ArrayBuf; 32]>) -> (u64, Verdict) {
+    let mut verdicts = [Verdict::ToKernel; 32];
+    let mut last = None;
+    let calls = calls(|| {
+        for burst in &mut bursts {
+            lab.lcore.process_burst(lab.now, &ingress(port), burst, &mut verdicts);
+            assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]));
+            last = Some(verdicts[0]);
+        }
+    });
+    (calls, last.unwrap())
+}
+
+#[test]
+fn the_packet_path_allocates_nothing() {
+    assert_eq!(calls(|| drop(std::hint::black_box(Box::new(1)))), 2, "the counter counts");
+
+    let mut lab = Lab::with_flows(8192);
+    for (port, scheduler) in (80..).zip(["rr", "wrr", "lc", "wlc"]) {
+        lab.add(service(Protocol::Tcp, port, scheduler), [masq(1, 80), masq(2, 80), masq(3, 80)]);
+        let request = |flags| move |n| from_gateway(CLIENT).tcp(1024 + n, port, flags);
+        assert_eq!(cost(&mut lab, OUTSIDE, bursts(30, request(SYN))), (0, TO_REAL), "{scheduler}: new flows");
+        assert_eq!(
+            cost(&mut lab, OUTSIDE, bursts(30, request(ACK))),
+            (0, TO_REAL),
+            "{scheduler}: established"
+        );
+    }
+    let flows = lab.flows();
+    assert_eq!(flows.len(), 4 * 960);
+    let replies = bursts(30, |n| {
+        let flow = &flows[usize::from(n)];
+        let real = *flow.destination.ip();
+        from_link(real.octets()[3]).ipv4(real, CLIENT).tcp(80, flow.client.port(), ACK)
+    });
+    assert_eq!(cost(&mut lab, INSIDE, replies), (0, TO_CLIENT), "replies");
+
+    lab.add(service(Protocol::Udp, 53, "rr"), [route(1, 53), route(2, 53)]);
+    let queries = || bursts(30, |n| from_gateway(CLIENT).udp(1024 + n, 53));
+    assert_eq!(cost(&mut lab, OUTSIDE, queries()), (0, TO_REAL), "direct routing");
+    let strangers = bursts(30, |n| from_gateway(CLIENT).tcp(1024 + n, 22, SYN));
+    assert_eq!(cost(&mut lab, OUTSIDE, strangers), (0, Verdict::ToKernel), "strangers");
+    // A state of a shorter time: filed anew at once.
+    let resets = bursts(30, |n| {
+        let flow = &flows[usize::from(n)];
+        from_gateway(CLIENT).tcp(flow.client.port(), flow.virtual_endpoint.port(), RST)
+    });
+    assert_eq!(cost(&mut lab, OUTSIDE, resets), (0, TO_REAL), "resets");
+
+    let expiry = calls(|| {
+        for _ in 0..1000 {
+            lab.tick(Jiffies::HZ);
+            lab.lcore.expire(lab.now, usize::MAX);
+        }
+    });
+    assert_eq!((expiry, lab.flows().len()), (0, 0), "expiry");
+    assert_eq!(lab.stats.flows_expired.get(), 5 * 960);
+    assert_eq!(cost(&mut lab, OUTSIDE, queries()), (0, TO_REAL), "and over again");
+}

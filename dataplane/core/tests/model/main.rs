@@ -1,0 +1,404 @@
+//! The core beside a naive model: any sequence of changes, packets and pauses, compared after each step.
+//!
+//! `PROPTEST_CASES` asks for more cases than the usual 256.
+#[path = "../common/mod.rs"]
+mod common;
+mod naive;
+mod schedulers;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use common::*;
+use naive::{Model, Packet, Real, SERVICES, Service, Tuple, listing_of};
+use proptest::prelude::*;
+use sluice_core::{
+    ConfigError, DropReason, Forward, Jiffies, Protocol, RealConfig, RealId, ServiceConfig, ServiceKey,
+    Switches, Timeouts, Verdict,
+};
+use sluice_packet::build::Frame;
+use sluice_packet::header::flags::{ACK, FIN, RST, SYN};
+
+/// A slot of the timer wheel in jiffies. Time goes by whole slots, so that a flow ends just when it is due: no timeout
+/// is a multiple of it.
+const SLOT: u64 = 64;
+
+/// A real as an operation names it.
+#[derive(Clone, Copy, Debug)]
+struct Spec {
+    n: u8,
+    /// NAT with port 0, NAT with the service's port, direct routing.
+    kind: u8,
+    weight: u32,
+    upper: u32,
+    lower: u32,
+}
+
+impl Spec {
+    fn config(&self, service: usize) -> RealConfig {
+        let port = if self.kind == 0 { 0 } else { SERVICES[service].1 };
+        let forward = if self.kind == 2 { Forward::Route } else { Forward::Masq };
+        let lower = self.lower.min(self.upper);
+        RealConfig { forward, weight: self.weight, upper: self.upper, lower, ..masq(self.n, port) }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    AddService(usize, &'static str),
+    EditService(usize, &'static str),
+    DeleteService(usize),
+    Flush,
+    AddReal(usize, Spec),
+    EditReal(usize, Spec),
+    DeleteReal(usize, Spec),
+    Switch(Switches),
+    SetTimeouts(Timeouts),
+    Load,
+    Request(Sent),
+    /// From a real, or in the name of the service.
+    Reply(Sent, Option<u8>),
+    /// Slots of the wheel.
+    Wait(u64),
+    CollectTrash,
+}
+
+/// A packet as an operation names it.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    tuple: Tuple,
+    flags: u8,
+    payload: usize,
+}
+
+fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    let service = || 0..SERVICES.len();
+    let scheduler = || prop::sample::select(vec!["rr", "wrr", "lc", "wlc"]);
+    let spec = || {
+        (
+            1u8..=3,
+            0u8..3,
+            prop_oneof![1 => Just(0), 4 => 1u32..=4],
+            prop_oneof![3 => Just(0), 1 => 1u32..=4],
+            0u32..3,
+        )
+            .prop_map(|(n, kind, weight, upper, lower)| Spec { n, kind, weight, upper, lower })
+    };
+    let flags = prop::sample::select(vec![SYN, SYN, ACK, ACK, SYN | ACK, FIN | ACK, RST, 0]).boxed();
+    let sent = || {
+        (service(), 1u8..=3, 1000u16..1003, flags.clone(), 0usize..3).prop_map(
+            |(service, client, cport, flags, payload)| {
+                let client = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, client), cport);
+                Sent { tuple: (service, client), flags, payload }
+            },
+        )
+    };
+    let switches = (0u8..4, any::<bool>(), any::<bool>()).prop_map(|(mode, expire, sloppy)| Switches {
+        conn_reuse_mode: mode,
+        expire_nodest_conn: expire,
+        sloppy_tcp: sloppy,
+    });
+    let seconds = || prop::sample::select(vec![0u32, 5, 30, 900, 3600]);
+    let timeouts =
+        (seconds(), seconds(), seconds()).prop_map(|(tcp, tcp_fin, udp)| Timeouts { tcp, tcp_fin, udp });
+    // A moment, or about as long as the usual timeouts.
+    let slots =
+        prop_oneof![3 => 1u64..8, 1 => prop::sample::select(vec![39u64, 40, 235, 469, 1172, 3516, 15_000])];
+    let operation = prop_oneof![
+        3 => (service(), scheduler()).prop_map(|(s, name)| Operation::AddService(s, name)),
+        1 => (service(), scheduler()).prop_map(|(s, name)| Operation::EditService(s, name)),
+        1 => service().prop_map(Operation::DeleteService),
+        1 => prop_oneof![1 => Just(Operation::Flush), 4 => Just(Operation::Load)],
+        8 => (service(), spec()).prop_map(|(s, spec)| Operation::AddReal(s, spec)),
+        4 => (service(), spec()).prop_map(|(s, spec)| Operation::EditReal(s, spec)),
+        3 => (service(), spec()).prop_map(|(s, spec)| Operation::DeleteReal(s, spec)),
+        1 => switches.prop_map(Operation::Switch),
+        1 => timeouts.prop_map(Operation::SetTimeouts),
+        6 => Just(Operation::Load),
+        24 => sent().prop_map(Operation::Request),
+        12 => (sent(), prop::option::of(1u8..=3)).prop_map(|(sent, n)| Operation::Reply(sent, n)),
+        6 => slots.prop_map(Operation::Wait),
+        2 => Just(Operation::CollectTrash),
+    ];
+    prop::collection::vec(operation, 1..160)
+}
+
+fn key(number: usize) -> ServiceKey {
+    config(number, "rr").key
+}
+
+fn config(number: usize, scheduler: &str) -> ServiceConfig {
+    let (protocol, port) = SERVICES[number];
+    service(if protocol == 6 { Protocol::Tcp } else { Protocol::Udp }, port, scheduler)
+}
+
+/// A removed real: what it was of, and since when it is seen to be idle.
+#[derive(Debug)]
+struct Removed {
+    service: usize,
+    uid: u64,
+    real: Real,
+    idle_since: Option<u64>,
+}
+
+/// The core, the model, and what only this test keeps: uids, editions, removed reals.
+struct Pair {
+    lab: Lab,
+    model: Model,
+    removed: Vec<Removed>,
+    /// Tells services, and editions of reals, apart.
+    next: u64,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let mut lab = Lab::with_flows(64);
+        // To the start of a slot.
+        lab.wait(SLOT as u32 - lab.now.0 % SLOT as u32);
+        Self { lab, model: Model::new(), removed: Vec::new(), next: 0 }
+    }
+
+    fn unique(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn apply(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
+        match operation {
+            Operation::AddService(number, scheduler) => self.add_service(*number, scheduler)?,
+            Operation::EditService(number, scheduler) => self.edit_service(*number, scheduler)?,
+            Operation::DeleteService(number) => self.delete_service(*number)?,
+            Operation::Flush => {
+                self.lab.director.flush();
+                (0..SERVICES.len()).for_each(|number| self.remove_service(number));
+            }
+            Operation::AddReal(number, spec) => self.add_real(*number, spec)?,
+            Operation::EditReal(number, spec) => self.edit_real(*number, spec)?,
+            Operation::DeleteReal(number, spec) => self.delete_real(*number, spec)?,
+            Operation::Switch(switches) => {
+                self.lab.director.set_switches(*switches);
+                self.model.wanted.switches = *switches;
+            }
+            Operation::SetTimeouts(timeouts) => {
+                self.lab.director.set_timeouts(*timeouts).unwrap();
+                let held = &mut self.model.wanted.timeouts;
+                for (held, new) in [
+                    (&mut held.tcp, timeouts.tcp),
+                    (&mut held.tcp_fin, timeouts.tcp_fin),
+                    (&mut held.udp, timeouts.udp),
+                ] {
+                    *held = if new == 0 { *held } else { new };
+                }
+            }
+            Operation::Load => self.load(),
+            Operation::Request(sent) => self.request(*sent)?,
+            Operation::Reply(sent, n) => self.reply(*sent, *n)?,
+            Operation::Wait(slots) => {
+                self.lab.wait((slots * SLOT) as u32);
+                self.model.wait(slots * SLOT);
+            }
+            Operation::CollectTrash => self.collect_trash()?,
+        }
+        Ok(())
+    }
+
+    fn load(&mut self) {
+        self.lab.load();
+        self.model.load();
+    }
+
+    fn add_service(&mut self, number: usize, scheduler: &'static str) -> Result<(), TestCaseError> {
+        let outcome = self.lab.director.add_service(config(number, scheduler));
+        if self.model.wanted.services[number].is_some() {
+            prop_assert_eq!(outcome, Err(ConfigError::ServiceExists));
+            return Ok(());
+        }
+        prop_assert_eq!(outcome, Ok(()));
+        let uid = self.unique();
+        self.model.wanted.services[number] = Some(Service { uid, scheduler, reals: vec![] });
+        Ok(())
+    }
+
+    fn edit_service(&mut self, number: usize, scheduler: &'static str) -> Result<(), TestCaseError> {
+        let outcome = self.lab.director.edit_service(config(number, scheduler));
+        match &mut self.model.wanted.services[number] {
+            None => prop_assert_eq!(outcome, Err(ConfigError::NoService)),
+            Some(service) => {
+                prop_assert_eq!(outcome, Ok(()));
+                service.scheduler = scheduler;
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_service(&mut self, number: usize) -> Result<(), TestCaseError> {
+        let outcome = self.lab.director.delete_service(&key(number));
+        prop_assert_eq!(outcome.is_ok(), self.model.wanted.services[number].is_some());
+        self.remove_service(number);
+        Ok(())
+    }
+
+    fn remove_service(&mut self, service: usize) {
+        let Some(Service { uid, reals, .. }) = self.model.wanted.services[service].take() else { return };
+        self.removed.extend(reals.into_iter().map(|real| Removed { service, uid, real, idle_since: None }));
+    }
+
+    fn add_real(&mut self, number: usize, spec: &Spec) -> Result<(), TestCaseError> {
+        let config = spec.config(number);
+        let edition = self.unique();
+        let outcome = self.lab.director.add_real(&key(number), config.clone());
+        let Some(service) = &mut self.model.wanted.services[number] else {
+            prop_assert_eq!(outcome, Err(ConfigError::NoService));
+            return Ok(());
+        };
+        if service.reals.iter().any(|real| (real.n, real.port) == (spec.n, config.port)) {
+            prop_assert_eq!(outcome, Err(ConfigError::RealExists));
+            return Ok(());
+        }
+        let added = outcome.unwrap();
+        let is_it = |old: &Removed| (old.service, old.real.n, old.real.port) == (number, spec.n, config.port);
+        match self.removed.iter().position(is_it) {
+            Some(at) => {
+                let old = self.removed.remove(at);
+                prop_assert_eq!((added.id, added.fresh), (old.real.id, old.uid != service.uid));
+            }
+            None => {
+                prop_assert!(added.fresh);
+                prop_assert!(self.removed.iter().all(|old| old.real.id != added.id), "a slot in use");
+            }
+        }
+        let RealConfig { port, forward, weight, upper, lower, .. } = config;
+        service.reals.insert(0, Real { id: added.id, n: spec.n, port, forward, weight, edition });
+        self.model.counts.entry(added.id).or_default().set_thresholds(upper, lower);
+        Ok(())
+    }
+
+    fn edit_real(&mut self, number: usize, spec: &Spec) -> Result<(), TestCaseError> {
+        let config = spec.config(number);
+        let edition = self.unique();
+        let outcome = self.lab.director.edit_real(&key(number), config.clone());
+        let Some(service) = &mut self.model.wanted.services[number] else {
+            prop_assert_eq!(outcome, Err(ConfigError::NoService));
+            return Ok(());
+        };
+        let is_it = |real: &&mut Real| (real.n, real.port) == (spec.n, config.port);
+        let Some(real) = service.reals.iter_mut().find(is_it) else {
+            prop_assert_eq!(outcome, Err(ConfigError::NoReal));
+            return Ok(());
+        };
+        prop_assert_eq!(outcome, Ok(real.id));
+        (real.forward, real.weight, real.edition) = (config.forward, config.weight, edition);
+        self.model.counts.get_mut(&real.id).unwrap().set_thresholds(config.upper, config.lower);
+        Ok(())
+    }
+
+    fn delete_real(&mut self, number: usize, spec: &Spec) -> Result<(), TestCaseError> {
+        let config = spec.config(number);
+        let outcome = self.lab.director.delete_real(&key(number), config.address, config.port);
+        let Some(service) = &mut self.model.wanted.services[number] else {
+            prop_assert_eq!(outcome, Err(ConfigError::NoService));
+            return Ok(());
+        };
+        let is_it = |real: &Real| (real.n, real.port) == (spec.n, config.port);
+        let Some(at) = service.reals.iter().position(is_it) else {
+            prop_assert_eq!(outcome, Err(ConfigError::NoReal));
+            return Ok(());
+        };
+        let real = service.reals.remove(at);
+        prop_assert_eq!(outcome, Ok(real.id));
+        self.removed.push(Removed { service: number, uid: service.uid, real, idle_since: None });
+        Ok(())
+    }
+
+    /// The daemon collects what every lcore has let go of.
+    fn collect_trash(&mut self) -> Result<(), TestCaseError> {
+        self.load();
+        // A flush removes services in no particular order.
+        let mut freed = self.lab.director.collect_trash(self.lab.now);
+        freed.sort();
+        let (now, counts) = (self.model.now, &self.model.counts);
+        let mut expected: Vec<RealId> = Vec::new();
+        self.removed.retain_mut(|old| {
+            if counts[&old.real.id].total > 0 {
+                old.idle_since = None;
+                return true;
+            }
+            let idle = now - *old.idle_since.get_or_insert(now) >= u64::from(Jiffies::ticks(120));
+            if idle {
+                expected.push(old.real.id);
+            }
+            !idle
+        });
+        expected.sort();
+        prop_assert_eq!(freed, expected);
+        Ok(())
+    }
+
+    /// The packet as the model sees it, and as a frame from a client or (with its source) towards one.
+    fn packet(sent: Sent, reply_from: Option<Ipv4Addr>) -> (Packet, Frame) {
+        let Sent { tuple: (number, client), flags, payload } = sent;
+        let (protocol, port) = SERVICES[number];
+        let (ends, sport, dport) = match reply_from {
+            None => (from_gateway(*client.ip()), client.port(), port),
+            Some(source) => (from_link(1).ipv4(source, *client.ip()), port, client.port()),
+        };
+        let frame = if protocol == 6 { ends.tcp(sport, dport, flags) } else { ends.udp(sport, dport) };
+        let bytes = if protocol == 6 { 40 } else { 28 } + payload as u64;
+        (Packet { tuple: sent.tuple, flags, bytes }, frame.payload(&vec![0; payload]))
+    }
+
+    fn request(&mut self, sent: Sent) -> Result<(), TestCaseError> {
+        let (packet, frame) = Self::packet(sent, None);
+        let (verdict, bytes) = self.lab.client_sends(&frame);
+        let (expected, destination) = self.model.request(packet);
+        prop_assert_eq!(verdict, expected);
+        match destination {
+            Some(destination) => prop_assert_eq!(wire::seen(&bytes).destination, destination),
+            None => prop_assert_eq!(bytes, frame.build()),
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self, sent: Sent, n: Option<u8>) -> Result<(), TestCaseError> {
+        let (packet, frame) = Self::packet(sent, Some(n.map_or(VIP, real)));
+        let (verdict, bytes) = self.lab.real_sends(&frame);
+        let expected = self.model.reply(packet, n);
+        prop_assert_eq!(verdict, expected);
+        if verdict == Verdict::ToKernel {
+            prop_assert_eq!(bytes, frame.build());
+        } else {
+            let vip = SocketAddrV4::new(VIP, SERVICES[sent.tuple.0].1);
+            let seen = wire::seen(&bytes);
+            prop_assert_eq!((seen.source, seen.destination), (vip, sent.tuple.1));
+        }
+        Ok(())
+    }
+
+    fn compare(&self) -> Result<(), TestCaseError> {
+        prop_assert_eq!(listing_of(&self.lab.flows()), self.model.listing());
+        for (&id, counts) in &self.model.counts {
+            let held = self.lab.counts(id);
+            prop_assert_eq!((held.active(), held.total()), (counts.active, counts.total), "{:?}", id);
+            prop_assert_eq!(held.overloaded(), counts.overloaded, "{:?}", id);
+            let stats = self.model.stats.get(&id).copied().unwrap_or_default();
+            prop_assert_eq!(self.lab.real_stats(id), stats, "{:?}", id);
+        }
+        for &reason in DropReason::ALL {
+            let expected = self.model.drops.get(&reason).copied().unwrap_or(0);
+            prop_assert_eq!(self.lab.dropped(reason), expected, "{}", reason.name());
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn behaves_as_the_model(operations in operations()) {
+        let mut pair = Pair::new();
+        for operation in &operations {
+            pair.apply(operation)?;
+            pair.compare()?;
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The load balancer as the reference words it, naively: lists and maps, one flow after the other.
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+
+use sluice_core::{DropReason, FlowView, Forward, RealId, RealStats, Switches, Timeouts, Verdict};
+
+use crate::common::tcp_table::{Event, Seen, Table};
+use crate::common::{TO_CLIENT, TO_REAL, VIP, real};
+use crate::schedulers::Scheduler;
+
+/// The services there may be, by number: protocol and port.
+pub(crate) const SERVICES: [(u8, u16); 3] = [(6, 80), (6, 81), (17, 53)];
+
+/// A real of a service.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Real {
+    pub(crate) id: RealId,
+    pub(crate) n: u8,
+    /// Its configured port: the service's, or 0.
+    pub(crate) port: u16,
+    pub(crate) forward: Forward,
+    pub(crate) weight: u32,
+    /// Another with each addition and edit.
+    pub(crate) edition: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    pub(crate) uid: u64,
+    pub(crate) scheduler: &'static str,
+    /// Newest first.
+    pub(crate) reals: Vec<Real>,
+}
+
+/// What the operator has asked for, or what the lcore has taken over.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Config {
+    pub(crate) services: [Option<Service>; 3],
+    pub(crate) switches: Switches,
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Config {
+    fn real(&self, id: RealId) -> Option<&Real> {
+        self.services.iter().flatten().flat_map(|service| &service.reals).find(|real| real.id == id)
+    }
+}
+
+/// A real's connections and its thresholds (reference 3.3).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Counts {
+    pub(crate) active: u32,
+    pub(crate) total: u32,
+    pub(crate) overloaded: bool,
+    upper: u32,
+    lower: u32,
+}
+
+impl Counts {
+    fn low(&self) -> u32 {
+        if self.lower == 0 { self.upper - self.upper / 4 } else { self.lower }
+    }
+
+    pub(crate) fn set_thresholds(&mut self, upper: u32, lower: u32) {
+        if (self.upper, self.lower) == (upper, lower) {
+            return;
+        }
+        (self.upper, self.lower) = (upper, lower);
+        if upper == 0 || self.total < self.low() {
+            self.overloaded = false;
+        } else if self.total >= upper {
+            self.overloaded = true;
+        }
+    }
+
+    fn bind(&mut self) {
+        self.total += 1;
+        if self.upper != 0 && self.total >= self.upper {
+            self.overloaded = true;
+        }
+    }
+
+    fn unbind(&mut self, active: bool) {
+        self.active -= u32::from(active);
+        self.total -= 1;
+        if self.total < self.low() {
+            self.overloaded = false;
+        }
+    }
+}
+
+/// Service number, client and client port: what tells flows apart.
+pub(crate) type Tuple = (usize, SocketAddrV4);
+
+#[derive(Clone, Debug)]
+struct Flow {
+    real: RealId,
+    destination: SocketAddrV4,
+    masq: bool,
+    state: String,
+    replied: bool,
+    expires: u64,
+}
+
+/// A packet: whose, its flags, its IP bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet {
+    pub(crate) tuple: Tuple,
+    pub(crate) flags: u8,
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) wanted: Config,
+    loaded: Config,
+    schedulers: [Option<Scheduler>; 3],
+    pub(crate) counts: BTreeMap<RealId, Counts>,
+    pub(crate) stats: BTreeMap<RealId, RealStats>,
+    flows: BTreeMap<Tuple, Flow>,
+    pub(crate) drops: BTreeMap<DropReason, u64>,
+    /// Jiffies since the start.
+    pub(crate) now: u64,
+    sweep: bool,
+    table: Table,
+}
+
+impl Model {
+    pub(crate) fn new() -> Self {
+        Self {
+            wanted: Config::default(),
+            loaded: Config::default(),
+            schedulers: Default::default(),
+            counts: BTreeMap::new(),
+            stats: BTreeMap::new(),
+            flows: BTreeMap::new(),
+            drops: BTreeMap::new(),
+            now: 0,
+            sweep: false,
+            table: Table::read(),
+        }
+    }
+
+    /// The lcore takes over what was asked for.
+    pub(crate) fn load(&mut self) {
+        let old = std::mem::replace(&mut self.loaded, self.wanted.clone());
+        self.sweep |= self.loaded.switches.expire_nodest_conn;
+        for ((held, before), after) in
+            self.schedulers.iter_mut().zip(&old.services).zip(&self.loaded.services)
+        {
+            let Some(after) = after else {
+                *held = None;
+                continue;
+            };
+            let same = before.as_ref().filter(|before| before.uid == after.uid);
+            match (held.as_mut(), same) {
+                (Some(scheduler), Some(before)) if scheduler.name() == after.scheduler => {
+                    scheduler.follow(&before.reals, &after.reals);
+                }
+                (_, Some(_)) => *held = Some(Scheduler::bind(after.scheduler, &after.reals)),
+                (_, None) => {
+                    held.insert(Scheduler::bind(after.scheduler, &[])).follow(&[], &after.reals);
+                }
+            }
+        }
+    }
+
+    /// Time passes and flows end.
+    pub(crate) fn wait(&mut self, jiffies: u64) {
+        self.now += jiffies;
+        let sweep = std::mem::take(&mut self.sweep);
+        let ends = |flow: &Flow| flow.expires <= self.now || (sweep && self.loaded.real(flow.real).is_none());
+        let ended: Vec<Tuple> = self.flows.iter().filter(|(_, flow)| ends(flow)).map(|(&t, _)| t).collect();
+        for tuple in ended {
+            self.end(tuple);
+        }
+    }
+
+    /// A client's packet: the verdict, and the destination it leaves with.
+    pub(crate) fn request(&mut self, packet: Packet) -> (Verdict, Option<SocketAddrV4>) {
+        if let Some(flow) = self.flows.get(&packet.tuple) {
+            let switches = self.loaded.switches;
+            let real = self.loaded.real(flow.real);
+            let is_syn = SERVICES[packet.tuple.0].0 == 6 && packet.flags & 2 != 0;
+            let quiesced = real.is_some_and(|real| real.weight == 0);
+            let renew = is_syn && ((switches.expire_nodest_conn && quiesced) || self.may_be_reused(flow));
+            let gone = real.is_none();
+            if gone && !renew && !switches.expire_nodest_conn {
+                return (self.drop(DropReason::RealGone), None);
+            }
+            if !gone && !renew {
+                return self.follow(packet);
+            }
+            self.end(packet.tuple);
+        }
+        self.schedule(packet)
+    }
+
+    fn may_be_reused(&self, flow: &Flow) -> bool {
+        let mode = self.loaded.switches.conn_reuse_mode;
+        match flow.state.as_str() {
+            "TIME_WAIT" | "CLOSE" => mode != 0,
+            "FIN_WAIT" => mode & 2 != 0 && !flow.masq && !flow.replied,
+            _ => false,
+        }
+    }
+
+    fn schedule(&mut self, packet: Packet) -> (Verdict, Option<SocketAddrV4>) {
+        let (number, client) = packet.tuple;
+        let Some(service) = &self.loaded.services[number] else { return (Verdict::ToKernel, None) };
+        let sloppy = self.loaded.switches.sloppy_tcp;
+        let starts = packet.flags & 4 == 0 && (packet.flags & 2 != 0 || sloppy);
+        if SERVICES[number].0 == 6 && !starts {
+            return (Verdict::ToKernel, None);
+        }
+        let scheduler = self.schedulers[number].as_mut().unwrap();
+        let Some(at) = scheduler.pick(&service.reals, &self.counts) else {
+            return (self.drop(DropReason::NoReal), None);
+        };
+        let chosen = &service.reals[at];
+        let flow = Flow {
+            real: chosen.id,
+            destination: SocketAddrV4::new(real(chosen.n), SERVICES[number].1),
+            masq: chosen.forward == Forward::Masq,
+            state: "NONE".to_owned(),
+            replied: false,
+            expires: self.now + 3 * 250,
+        };
+        self.counts.get_mut(&chosen.id).unwrap().bind();
+        self.stats.entry(chosen.id).or_default().conns += 1;
+        self.flows.insert((number, client), flow);
+        self.follow(packet)
+    }
+
+    /// A packet of the client that follows its flow.
+    fn follow(&mut self, packet: Packet) -> (Verdict, Option<SocketAddrV4>) {
+        let flow = &self.flows[&packet.tuple];
+        let seen = if flow.masq || flow.replied { Seen::Input } else { Seen::InputOnly };
+        let vip = SocketAddrV4::new(VIP, SERVICES[packet.tuple.0].1);
+        let destination = if flow.masq { flow.destination } else { vip };
+        let stats = self.stats.entry(flow.real).or_default();
+        stats.in_packets += 1;
+        stats.in_bytes += packet.bytes;
+        self.advance(packet, seen);
+        (TO_REAL, Some(destination))
+    }
+
+    /// A packet towards a client, from real `n` itself or (`None`) in the name of the service.
+    pub(crate) fn reply(&mut self, packet: Packet, n: Option<u8>) -> Verdict {
+        let Some(flow) = self.flows.get_mut(&packet.tuple) else { return Verdict::ToKernel };
+        let is_its = n.map_or(!flow.masq, |n| flow.masq && *flow.destination.ip() == real(n));
+        if !is_its {
+            return Verdict::ToKernel;
+        }
+        flow.replied = true;
+        let id = flow.real;
+        if self.loaded.real(id).is_some() {
+            let stats = self.stats.entry(id).or_default();
+            stats.out_packets += 1;
+            stats.out_bytes += packet.bytes;
+        }
+        self.advance(packet, Seen::Output);
+        if n.is_some() { TO_CLIENT } else { Verdict::ToKernel }
+    }
+
+    /// State, timer, and what counts as active.
+    fn advance(&mut self, packet: Packet, seen: Seen) {
+        let flow = self.flows.get_mut(&packet.tuple).unwrap();
+        let timeouts = self.loaded.timeouts;
+        if SERVICES[packet.tuple.0].0 == 17 {
+            flow.state = "UDP".to_owned();
+            flow.expires = self.now + u64::from(timeouts.udp) * 250;
+            return;
+        }
+        let was_active = self.table.row(&flow.state).active;
+        flow.state = self.table.next(&flow.state, seen, Event::of(packet.flags)).to_owned();
+        let row = self.table.row(&flow.state);
+        let seconds = match flow.state.as_str() {
+            "ESTABLISHED" => timeouts.tcp,
+            "FIN_WAIT" => timeouts.tcp_fin,
+            _ => row.timeout,
+        };
+        flow.expires = self.now + u64::from(seconds) * 250;
+        let counts = self.counts.get_mut(&flow.real).unwrap();
+        counts.active = counts.active + u32::from(row.active) - u32::from(was_active);
+    }
+
+    fn end(&mut self, tuple: Tuple) {
+        let flow = self.flows.remove(&tuple).unwrap();
+        let active = flow.state != "UDP" && self.table.row(&flow.state).active;
+        self.counts.get_mut(&flow.real).unwrap().unbind(active);
+    }
+
+    fn drop(&mut self, reason: DropReason) -> Verdict {
+        *self.drops.entry(reason).or_default() += 1;
+        Verdict::Drop(reason)
+    }
+
+    /// All flows as a listing shows them, in the order of their tuples: client, virtual endpoint, destination, real,
+    /// state and seconds left.
+    pub(crate) fn listing(&self) -> Vec<(Tuple, SocketAddrV4, RealId, String, u64)> {
+        let view = |(&tuple, flow): (&Tuple, &Flow)| {
+            (tuple, flow.destination, flow.real, flow.state.clone(), (flow.expires - self.now) / 250)
+        };
+        self.flows.iter().map(view).collect()
+    }
+}
+
+/// The same of the lcore's own listing.
+pub(crate) fn listing_of(flows: &[FlowView]) -> Vec<(Tuple, SocketAddrV4, RealId, String, u64)> {
+    let view = |flow: &FlowView| {
+        let endpoint = (flow.protocol, flow.virtual_endpoint.port());
+        let number = SERVICES.iter().position(|&service| service == endpoint).unwrap();
+        assert_eq!(*flow.virtual_endpoint.ip(), VIP);
+        ((number, flow.client), flow.destination, flow.real, flow.state.to_owned(), u64::from(flow.expires))
+    };
+    let mut listing: Vec<_> = flows.iter().map(view).collect();
+    listing.sort();
+    listing
+}

@@ -1,0 +1,237 @@
+//! The configuration file as types: what may be written in it, with its defaults.
+//!
+//! The file is TOML. Every key is optional unless its comment says otherwise; an unknown key is an error
+//! ([`load()`] names the nearest known one), so that a misspelt limit is never a default in disguise.
+
+mod check;
+mod load;
+mod values;
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub(crate) use load::nearest;
+pub use load::{ConfigError, load, parse};
+pub use values::{Idle, MacAddress, Prefix4, Twin, TwinDriver};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[lcores]` (required): which CPUs do what.
+    pub lcores: Lcores,
+    /// `[memory]`: packet memory.
+    #[serde(default)]
+    pub memory: Memory,
+    /// `[control]`: the control socket.
+    #[serde(default)]
+    pub control: Control,
+    /// `[state]`: what survives a restart.
+    #[serde(default)]
+    pub state: State,
+    /// `[tables]`: capacities, allocated at start.
+    #[serde(default)]
+    pub tables: Tables,
+    /// `[vs]`: switches named as under `net.ipv4.vs`.
+    #[serde(default)]
+    pub vs: Vs,
+    /// `[log]`: what is logged.
+    #[serde(default)]
+    pub log: Log,
+    /// `[[ports]]` (required, at least one): the interfaces that forward.
+    pub ports: Vec<Port>,
+    /// `[[routes]]`: static routes, for ports without a twin.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// `[[neighbours]]`: static neighbours, for ports without a twin.
+    #[serde(default)]
+    pub neighbours: Vec<Neighbour>,
+}
+
+/// Which CPUs do what.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lcores {
+    /// CPUs that forward, one worker each; 1 to 64, none twice (required).
+    pub workers: Vec<usize>,
+    /// CPU of the control and slow threads.
+    #[serde(default)]
+    pub control: usize,
+    /// What a worker does while no frame comes.
+    #[serde(default)]
+    pub idle: Idle,
+}
+
+/// Packet memory, taken at start.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Memory {
+    /// Use ordinary pages; slower.
+    pub no_huge: bool,
+    /// MiB that the EAL takes at start, 64 or more.
+    pub megabytes: u32,
+    /// Packet buffers shared by all ports, 1024 or more.
+    pub mbufs: u32,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { no_huge: false, megabytes: 1024, mbufs: 65536 }
+    }
+}
+
+/// The control socket.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Control {
+    /// Path of the Unix socket.
+    pub socket: PathBuf,
+    /// Group whose members may speak beside root and the socket's owner.
+    pub group: Option<String>,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { socket: PathBuf::from("/run/sluice/control.sock"), group: None }
+    }
+}
+
+/// What survives a restart.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// File that holds services, reals and timeouts; empty: nothing is kept.
+    pub file: PathBuf,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { file: PathBuf::from("/var/lib/sluice/state.json") }
+    }
+}
+
+/// Capacities.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tables {
+    /// Flows per worker, 1024 to 2^26.
+    pub flows: usize,
+    /// Real servers, those still draining counted; 1 to 2^20.
+    pub reals: usize,
+    /// Virtual services, 1 to 2^20.
+    pub services: usize,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self { flows: 1 << 20, reals: 1 << 14, services: 1 << 16 }
+    }
+}
+
+/// Switches named as under `net.ipv4.vs`, with the kernel's defaults.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vs {
+    /// Bit mask 0 to 3: when a SYN may take over a closing flow.
+    pub conn_reuse_mode: u8,
+    /// 1: flows of a removed real end at once.
+    pub expire_nodest_conn: u8,
+    /// 1: a flow may start with any TCP segment but a RST.
+    pub sloppy_tcp: u8,
+}
+
+impl Default for Vs {
+    fn default() -> Self {
+        Self { conn_reuse_mode: 1, expire_nodest_conn: 0, sloppy_tcp: 0 }
+    }
+}
+
+/// What is logged.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a filter such as `info,sluiced::mirror=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned() }
+    }
+}
+
+/// An interface that forwards.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    /// Name in status and logs (required).
+    pub name: String,
+    /// PCI address or vdev arguments (required).
+    pub device: String,
+    /// Kernel interface that stands for the port.
+    #[serde(default)]
+    pub twin: Twin,
+    /// How the twin is made.
+    #[serde(default)]
+    pub twin_driver: TwinDriver,
+    /// Receive and transmit queues, at most as many as workers; 0: as many as workers, bounded by the device.
+    #[serde(default)]
+    pub queues: u16,
+    /// Descriptors of a receive queue, 64 to 32768.
+    #[serde(default = "default_descriptors")]
+    pub rx_descriptors: u16,
+    /// Descriptors of a transmit queue, 64 to 32768.
+    #[serde(default = "default_descriptors")]
+    pub tx_descriptors: u16,
+    /// Largest IP packet in bytes, 68 to 9600.
+    #[serde(default = "default_mtu")]
+    pub mtu: u16,
+    /// Take frames for foreign MAC addresses too.
+    #[serde(default)]
+    pub promiscuous: bool,
+}
+
+fn default_descriptors() -> u16 {
+    1024
+}
+
+fn default_mtu() -> u16 {
+    1500
+}
+
+impl Port {
+    /// The name of the kernel interface that stands for this port; `None` where it has none.
+    pub fn twin_name(&self) -> Option<String> {
+        match &self.twin {
+            Twin::Default => Some(format!("sl-{}", self.name)),
+            Twin::Named(name) => Some(name.clone()),
+            Twin::None => None,
+        }
+    }
+}
+
+/// A static route.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Destination prefix (required).
+    pub to: Prefix4,
+    /// Name of the port (required).
+    pub port: String,
+    /// Gateway; absent: the destination is on the link.
+    pub via: Option<Ipv4Addr>,
+}
+
+/// A static neighbour.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Neighbour {
+    /// IPv4 address (required).
+    pub address: Ipv4Addr,
+    /// Name of the port (required).
+    pub port: String,
+    /// MAC address (required).
+    pub mac: MacAddress,
+}

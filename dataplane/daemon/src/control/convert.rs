@@ -1,0 +1,201 @@
+//! Between the control socket's types and the core's.
+
+use std::net::SocketAddr;
+
+use sluice_api as api;
+use sluice_api::{ErrorCode, RpcError};
+use sluice_core as core;
+
+use crate::counters::{Rates, Shown};
+
+/// What the core has no word for is refused here, in the same terms as its own refusals.
+pub(crate) type Refused = RpcError;
+
+pub(crate) fn service_key(id: &api::ServiceId) -> core::ServiceKey {
+    match *id {
+        api::ServiceId::Address { protocol, address, port } => {
+            let protocol = match protocol {
+                api::Protocol::Tcp => core::Protocol::Tcp,
+                api::Protocol::Udp => core::Protocol::Udp,
+                api::Protocol::Sctp => core::Protocol::Sctp,
+            };
+            core::ServiceKey::Address { protocol, address, port }
+        }
+        api::ServiceId::Mark { fwmark, family } => {
+            core::ServiceKey::Fwmark { mark: fwmark, ipv6: family == api::Family::Ipv6 }
+        }
+    }
+}
+
+pub(crate) fn service_id(key: &core::ServiceKey) -> api::ServiceId {
+    match *key {
+        core::ServiceKey::Address { protocol, address, port } => {
+            let protocol = match protocol {
+                core::Protocol::Tcp => api::Protocol::Tcp,
+                core::Protocol::Udp => api::Protocol::Udp,
+                core::Protocol::Sctp => api::Protocol::Sctp,
+            };
+            api::ServiceId::Address { protocol, address, port }
+        }
+        core::ServiceKey::Fwmark { mark, ipv6 } => {
+            let family = if ipv6 { api::Family::Ipv6 } else { api::Family::Ipv4 };
+            api::ServiceId::Mark { fwmark: mark, family }
+        }
+    }
+}
+
+pub(crate) fn service_config(spec: api::ServiceSpec) -> core::ServiceConfig {
+    let full = match spec.id.family() {
+        api::Family::Ipv4 => u32::MAX,
+        api::Family::Ipv6 => 128,
+    };
+    let netmask = |mask| match mask {
+        api::Netmask::V4(mask) => mask.to_bits(),
+        api::Netmask::V6(length) => u32::from(length),
+    };
+    core::ServiceConfig {
+        key: service_key(&spec.id),
+        scheduler: spec.scheduler,
+        flags: spec.flags.iter().fold(0, |bits, flag| bits | flag_bit(*flag)),
+        persistence: spec.persistent.map(|persistence| core::Persistence {
+            timeout: persistence.timeout,
+            netmask: persistence.netmask.map_or(full, netmask),
+        }),
+        one_packet: spec.one_packet,
+        engine: spec.pe,
+    }
+}
+
+fn flag_bit(flag: api::SchedFlag) -> u8 {
+    match flag {
+        api::SchedFlag::Flag1 => 1,
+        api::SchedFlag::Flag2 => 2,
+        api::SchedFlag::Flag3 => 4,
+    }
+}
+
+pub(crate) fn service_spec(config: &core::ServiceConfig) -> api::ServiceSpec {
+    let id = service_id(&config.key);
+    let flags = [api::SchedFlag::Flag1, api::SchedFlag::Flag2, api::SchedFlag::Flag3];
+    let netmask = |bits: u32| match id.family() {
+        api::Family::Ipv4 => api::Netmask::V4(bits.into()),
+        api::Family::Ipv6 => api::Netmask::V6(u8::try_from(bits).unwrap_or(128)),
+    };
+    api::ServiceSpec {
+        id,
+        scheduler: config.scheduler.clone(),
+        flags: flags.into_iter().filter(|flag| config.flags & flag_bit(*flag) != 0).collect(),
+        persistent: config.persistence.map(|persistence| api::Persistence {
+            timeout: persistence.timeout,
+            netmask: Some(netmask(persistence.netmask)).filter(|mask| !mask.is_full()),
+        }),
+        one_packet: config.one_packet,
+        pe: config.engine.clone(),
+    }
+}
+
+pub(crate) fn real_config(spec: &api::RealSpec) -> Result<core::RealConfig, Refused> {
+    let forward = match spec.forward {
+        api::Forward::Masq => core::Forward::Masq,
+        api::Forward::Route => core::Forward::Route,
+        api::Forward::Tunnel => core::Forward::Tunnel,
+        api::Forward::Local => {
+            let message = "forward `local` is found out, never asked for: use masq, route or tunnel";
+            return Err(RpcError::new(ErrorCode::Invalid, message));
+        }
+    };
+    Ok(core::RealConfig {
+        address: spec.id.address,
+        port: spec.id.port,
+        forward,
+        weight: spec.weight,
+        upper: spec.upper_threshold,
+        lower: spec.lower_threshold,
+    })
+}
+
+pub(crate) fn real_spec(config: &core::RealConfig) -> api::RealSpec {
+    api::RealSpec {
+        id: api::RealId { address: config.address, port: config.port },
+        forward: forward(config.forward),
+        weight: config.weight,
+        upper_threshold: config.upper,
+        lower_threshold: config.lower,
+        tunnel: None,
+    }
+}
+
+pub(crate) fn forward(forward: core::Forward) -> api::Forward {
+    match forward {
+        core::Forward::Masq => api::Forward::Masq,
+        core::Forward::Route => api::Forward::Route,
+        core::Forward::Tunnel => api::Forward::Tunnel,
+    }
+}
+
+pub(crate) fn stats(shown: &Shown) -> api::Stats {
+    let stats = shown.stats;
+    api::Stats {
+        conns: stats.conns,
+        in_packets: stats.in_packets,
+        out_packets: stats.out_packets,
+        in_bytes: stats.in_bytes,
+        out_bytes: stats.out_bytes,
+    }
+}
+
+pub(crate) fn rates(rates: Rates) -> api::Rates {
+    api::Rates {
+        cps: rates.conns,
+        in_pps: rates.in_packets,
+        out_pps: rates.out_packets,
+        in_bps: rates.in_bytes,
+        out_bps: rates.out_bytes,
+    }
+}
+
+/// `method` is the forwarding method of the flow's real.
+pub(crate) fn connection(flow: &core::FlowView, method: core::Forward) -> api::Connection {
+    let protocol = match flow.protocol {
+        6 => api::ConnProtocol::Tcp,
+        17 => api::ConnProtocol::Udp,
+        132 => api::ConnProtocol::Sctp,
+        _ => api::ConnProtocol::Ip,
+    };
+    api::Connection {
+        protocol,
+        client: SocketAddr::V4(flow.client),
+        virtual_: SocketAddr::V4(flow.virtual_endpoint),
+        destination: SocketAddr::V4(flow.destination),
+        state: flow.state.to_owned(),
+        expires_s: flow.expires,
+        forward: forward(method),
+        template: false,
+        pe_name: None,
+        pe_data: None,
+    }
+}
+
+pub(crate) fn timeouts(timeouts: core::Timeouts) -> api::Timeouts {
+    api::Timeouts { tcp: timeouts.tcp, tcp_fin: timeouts.tcp_fin, udp: timeouts.udp }
+}
+
+pub(crate) fn core_timeouts(timeouts: api::Timeouts) -> core::Timeouts {
+    core::Timeouts { tcp: timeouts.tcp, tcp_fin: timeouts.tcp_fin, udp: timeouts.udp }
+}
+
+/// The core's refusal, with the name of what it is about.
+pub(crate) fn refusal(error: &core::ConfigError, about: &dyn std::fmt::Display) -> Refused {
+    use core::ConfigError as E;
+    let code = match error {
+        E::ServiceExists | E::RealExists => ErrorCode::Exists,
+        E::NoService => ErrorCode::NoSuchService,
+        E::NoReal | E::NoScheduler(_) => ErrorCode::NoSuchEntry,
+        E::Range(_) => ErrorCode::Range,
+        E::NotUnicast(_) | E::Invalid(_) => ErrorCode::Invalid,
+        E::Full { .. } => ErrorCode::NoMemory,
+        E::Unsupported(_) => ErrorCode::NotSupported,
+        _ => ErrorCode::Internal,
+    };
+    RpcError::new(code, format!("{error}: {about}"))
+}

@@ -1,0 +1,172 @@
+//! Reading an lcore's flow table: a page travels there empty and comes back filled.
+//!
+//! One page is under way at a time and its buffer is made on the control side, so an lcore allocates nothing.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use sluice_api::{ConnectionPage, ErrorCode, RpcError};
+use sluice_core::{FlowView, Forward, RealId};
+
+use super::convert;
+use super::plane::Shared;
+
+/// Flows a page holds at most.
+pub(super) const PAGE: usize = 1024;
+/// An lcore answers within one loop; one that does not is stuck, and the watchdog's business.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Turns of the runtime before the wait sleeps: a polling lcore answers within microseconds.
+const TURNS: u32 = 64;
+
+/// A page of flows.
+#[derive(Debug)]
+pub struct FlowPage {
+    /// Slot to start from.
+    pub from: u32,
+    /// Slot of the next page; `None` after the last.
+    pub next: Option<u32>,
+    /// The flows; filled up to its capacity.
+    pub flows: Vec<FlowView>,
+    sequence: u64,
+}
+
+/// The control side's end.
+#[derive(Debug)]
+pub struct FlowLink {
+    asked: Producer<FlowPage>,
+    answered: Consumer<FlowPage>,
+    sequence: u64,
+}
+
+/// The lcore's end.
+#[derive(Debug)]
+pub struct FlowServer {
+    asked: Consumer<FlowPage>,
+    answered: Producer<FlowPage>,
+}
+
+/// Both ends for one lcore.
+#[must_use]
+pub fn flow_link() -> (FlowLink, FlowServer) {
+    // Two, so that a page whose asker has gone does not stop the next.
+    let (asked, asked_at) = RingBuffer::new(2);
+    let (answered, answered_at) = RingBuffer::new(4);
+    let link = FlowLink { asked, answered: answered_at, sequence: 0 };
+    (link, FlowServer { asked: asked_at, answered })
+}
+
+impl FlowServer {
+    /// A page to fill, where one is asked for and its answer will find room.
+    #[inline]
+    pub fn poll(&mut self) -> Option<FlowPage> {
+        if self.answered.is_full() {
+            return None;
+        }
+        self.asked.pop().ok()
+    }
+
+    /// Sends the page back.
+    pub fn answer(&mut self, page: FlowPage) {
+        // There is room: poll() saw it, and only this end fills the ring.
+        let _ = self.answered.push(page);
+    }
+}
+
+impl FlowLink {
+    async fn page(&mut self, from: u32, limit: usize) -> Result<FlowPage, RpcError> {
+        let stuck = || RpcError::new(ErrorCode::Internal, "an lcore does not answer: see the daemon's log");
+        self.sequence += 1;
+        let page = FlowPage { from, next: None, flows: Vec::with_capacity(limit), sequence: self.sequence };
+        self.asked.push(page).map_err(|_| stuck())?;
+        let deadline = Instant::now() + PATIENCE;
+        for turn in 0.. {
+            while let Ok(page) = self.answered.pop() {
+                if page.sequence == self.sequence {
+                    return Ok(page);
+                }
+            }
+            match turn {
+                0..TURNS => tokio::task::yield_now().await,
+                _ if Instant::now() > deadline => break,
+                _ => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+        Err(stuck())
+    }
+}
+
+/// A page of all lcores' flows. The cursor holds the lcore above 32 bits and the slot below.
+pub(super) async fn list(
+    shared: &Shared,
+    cursor: u64,
+    limit: Option<u32>,
+) -> Result<ConnectionPage, RpcError> {
+    let limit = limit.map_or(PAGE, |limit| usize::try_from(limit).unwrap_or(PAGE).clamp(1, PAGE));
+    let (mut next, mut flows) = (Some(cursor), Vec::new());
+    // An lcore looks at a bounded part of its table a time, which may be empty: go on until there is a page.
+    while let Some(cursor) = next
+        && flows.len() < limit
+    {
+        let page;
+        (page, next) = part(shared, cursor, limit - flows.len()).await?;
+        flows.extend(page);
+    }
+    let methods = methods(shared);
+    let method = |flow: &FlowView| methods.get(&flow.real).copied().unwrap_or(Forward::Masq);
+    let connections = flows.iter().map(|flow| convert::connection(flow, method(flow))).collect();
+    Ok(ConnectionPage { connections, next })
+}
+
+/// What one lcore finds in one go, and where to go on.
+async fn part(shared: &Shared, cursor: u64, limit: usize) -> Result<(Vec<FlowView>, Option<u64>), RpcError> {
+    let lcore = usize::try_from(cursor >> 32).unwrap_or(usize::MAX);
+    let slot = u32::try_from(cursor & u64::from(u32::MAX)).unwrap_or(0);
+    let Some(link) = shared.flow_links.get(lcore) else { return Ok((Vec::new(), None)) };
+    let page = link.lock().await.page(slot, limit).await?;
+    let next = match page.next {
+        Some(slot) => Some((cursor >> 32 << 32) | u64::from(slot)),
+        None if lcore + 1 < shared.flow_links.len() => Some(((cursor >> 32) + 1) << 32),
+        None => None,
+    };
+    Ok((page.flows, next))
+}
+
+/// The forwarding methods of all reals there are.
+fn methods(shared: &Shared) -> HashMap<RealId, Forward> {
+    let plane = shared.plane.borrow();
+    let reals = plane.director.services().flat_map(|service| service.reals.iter());
+    reals.map(|real| (real.id, real.config.forward)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_forgotten_page_is_not_taken_for_the_answer() {
+        let (mut link, mut server) = flow_link();
+        {
+            let asking = link.page(5, 10);
+            tokio::pin!(asking);
+            // Asked, then given up.
+            assert!(tokio::time::timeout(Duration::from_millis(5), &mut asking).await.is_err());
+        }
+        let lcore = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let mut page = loop {
+                    if let Some(page) = server.poll() {
+                        break page;
+                    }
+                    std::thread::yield_now();
+                };
+                page.next = Some(page.from + 1);
+                server.answer(page);
+            }
+        });
+        let page = link.page(7, 10).await.expect("answered");
+        assert_eq!((page.from, page.next), (7, Some(8)));
+        lcore.join().expect("ended");
+    }
+}

@@ -1,0 +1,22 @@
+//! The control side: the socket, who may speak on it, the verbs, and what they change.
+
+mod convert;
+mod flows;
+mod peer;
+mod plane;
+mod session;
+
+mod saved;
+mod server;
+mod socket;
+mod status;
+mod verbs;
+mod warnings;
+
+pub use flows::{FlowLink, FlowPage, FlowServer, flow_link};
+pub use peer::Admission;
+pub use plane::{ControlPlane, PlaneConfig, Shared};
+pub use server::{ServeLimits, serve};
+pub use socket::{Claim, ClaimError};
+pub use status::{PortView, TwinView, WorkerView};
+pub(crate) use status::{port_view, twin_view};

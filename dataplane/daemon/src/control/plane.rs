@@ -1,0 +1,179 @@
+//! What the verbs work on: the director, the accounts, the way to the lcores. Lives on the control thread.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sluice_api::{ErrorCode, RpcError};
+use sluice_core::{Director, Fib, Jiffies, RealTable, Snapshot};
+use tokio::sync::{Mutex, Notify};
+
+use super::flows::FlowLink;
+use super::status::{PortView, TwinView, WorkerView};
+use crate::counters::{Accounts, SharedDrops};
+use crate::publish::Publisher;
+use crate::worker::Pulse;
+
+/// How long a change may take to be applied on all lcores.
+const APPLY_PATIENCE: Duration = Duration::from_secs(5);
+/// Turns of the runtime before the wait for the lcores sleeps: a polling lcore answers within microseconds.
+const APPLY_TURNS: usize = 64;
+
+/// The parts a control plane is made of.
+pub struct PlaneConfig {
+    /// Services and reals.
+    pub director: Director,
+    /// Live connection counts.
+    pub reals: Arc<RealTable>,
+    /// The way to the lcores.
+    pub publisher: Publisher,
+    /// The workers, by lcore index.
+    pub workers: Vec<WorkerView>,
+    /// The ports, in the order of the configuration.
+    pub ports: Vec<PortView>,
+    /// The twins.
+    pub twins: Vec<TwinView>,
+    /// The twins' names.
+    pub twin_names: Vec<String>,
+    /// Drops counted off the lcores.
+    pub slow_drops: Arc<SharedDrops>,
+}
+
+/// The configuration and all that hangs on it.
+pub struct ControlPlane {
+    pub(super) director: Director,
+    pub(super) reals: Arc<RealTable>,
+    pub(super) accounts: Accounts,
+    pub(super) workers: Vec<WorkerView>,
+    pub(super) ports: Vec<PortView>,
+    pub(super) twins: Vec<TwinView>,
+    pub(super) twin_names: Vec<String>,
+    pub(super) slow_drops: Arc<SharedDrops>,
+    pub(super) started: Instant,
+    publisher: Publisher,
+}
+
+impl ControlPlane {
+    /// No service yet, unless `config.director` has some: their accounts start here.
+    #[must_use]
+    pub fn new(config: PlaneConfig) -> Self {
+        let lcores = config.workers.iter().map(|worker| Arc::clone(&worker.stats)).collect();
+        Self {
+            director: config.director,
+            reals: config.reals,
+            accounts: Accounts::new(lcores),
+            workers: config.workers,
+            ports: config.ports,
+            twins: config.twins,
+            twin_names: config.twin_names,
+            slow_drops: config.slow_drops,
+            started: Instant::now(),
+            publisher: config.publisher,
+        }
+    }
+
+    /// Shows the configuration as it stands to the lcores; its version.
+    pub fn publish(&mut self) -> u64 {
+        let snapshot = self.director.snapshot();
+        let version = snapshot.version;
+        if version != self.publisher.version() {
+            self.publisher.publish(snapshot);
+        }
+        version
+    }
+
+    /// Takes over a new FIB and shows it to the lcores.
+    pub fn set_fib(&mut self, fib: &Fib) {
+        self.director.set_fib(Arc::new(fib.clone()));
+        self.publish();
+    }
+
+    /// The configuration as it stands.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.director.snapshot()
+    }
+
+    /// The director.
+    #[must_use]
+    pub fn director(&self) -> &Director {
+        &self.director
+    }
+
+    /// The addresses of all reals, for their next hops to be kept resolved.
+    #[must_use]
+    pub fn real_addresses(&self) -> Vec<Ipv4Addr> {
+        let reals = self.director.services().flat_map(|service| service.reals.iter());
+        reals
+            .filter_map(|real| match real.config.address {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            })
+            .collect()
+    }
+
+    /// Each worker's CPU and sign of life.
+    #[must_use]
+    pub fn pulses(&self) -> Vec<(u32, Arc<Pulse>)> {
+        self.workers.iter().map(|worker| (worker.cpu, Arc::clone(&worker.pulse))).collect()
+    }
+
+    /// Work of every second: shares, trash, snapshots to free.
+    pub fn every_second(&mut self, now: Jiffies) {
+        self.publisher.reap();
+        for worker in &mut self.workers {
+            worker.sample();
+        }
+        let freed = self.director.collect_trash(now);
+        self.accounts.forget_reals(&freed);
+    }
+
+    /// Ends a window of the rate estimators.
+    pub fn tick_estimators(&mut self) {
+        self.accounts.tick(self.director.services());
+    }
+}
+
+/// The control plane as its tasks share it, all on one thread; never borrowed across an await.
+pub struct Shared {
+    /// The plane.
+    pub plane: RefCell<ControlPlane>,
+    /// Told when services, reals or timeouts have changed.
+    pub changed: Notify,
+    pub(super) flow_links: Vec<Mutex<FlowLink>>,
+}
+
+impl Shared {
+    /// Shares a plane; `flow_links` by lcore index.
+    #[must_use]
+    pub fn new(plane: ControlPlane, flow_links: Vec<FlowLink>) -> Rc<Self> {
+        let flow_links = flow_links.into_iter().map(Mutex::new).collect();
+        Rc::new(Self { plane: RefCell::new(plane), changed: Notify::new(), flow_links })
+    }
+
+    /// Publishes what has changed and waits until every lcore works with it.
+    ///
+    /// # Errors
+    /// An lcore that does not take it over in time; the change stands all the same.
+    pub async fn applied(&self) -> Result<(), RpcError> {
+        let version = self.plane.borrow_mut().publish();
+        let done = || self.plane.borrow().publisher.acknowledged() >= version;
+        for _ in 0..APPLY_TURNS {
+            if done() {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+        let deadline = Instant::now() + APPLY_PATIENCE;
+        while !done() {
+            if Instant::now() > deadline {
+                let message = "accepted, but an lcore has not taken it over: see the daemon's log";
+                return Err(RpcError::new(ErrorCode::Internal, message));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! The control plane's services, reals and timeouts, to and from the state that survives a restart.
+
+use sluice_api::RpcError;
+use sluice_api::request::RealChange;
+
+use super::convert::{self, refusal};
+use super::plane::ControlPlane;
+use crate::state::{SavedService, SavedState, VERSION};
+
+impl ControlPlane {
+    /// What is to survive.
+    #[must_use]
+    pub fn saved_state(&self) -> SavedState {
+        let mut services: Vec<SavedService> = self
+            .director
+            .services()
+            .map(|service| SavedService {
+                service: convert::service_spec(&service.config),
+                // The director has the newest first; adding them in this order gives its order again.
+                reals: service.reals.iter().rev().map(|real| convert::real_spec(&real.config)).collect(),
+            })
+            .collect();
+        services.sort_by_key(|saved| saved.service.id);
+        SavedState { version: VERSION, timeouts: convert::timeouts(self.director.timeouts()), services }
+    }
+
+    /// Sets up what has survived; to be called once, before anything else is configured.
+    ///
+    /// # Errors
+    /// The first service or real that is refused, such as one over a limit that was lowered.
+    pub fn restore(&mut self, state: SavedState) -> Result<(), RpcError> {
+        let timeouts = convert::core_timeouts(state.timeouts);
+        self.director.set_timeouts(timeouts).map_err(|error| refusal(&error, &"saved timeouts"))?;
+        for saved in state.services {
+            let service = saved.service.id;
+            self.add_service(saved.service)?;
+            for real in saved.reals {
+                self.add_real(&RealChange { service, real })?;
+            }
+        }
+        Ok(())
+    }
+}

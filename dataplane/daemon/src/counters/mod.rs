@@ -1,0 +1,9 @@
+//! Counters on the control side: sums over lcores, zero points, rates, drops by name.
+
+mod accounts;
+mod drops;
+mod estimator;
+
+pub use accounts::{Accounts, Shown};
+pub use drops::{SharedDrops, drops};
+pub use estimator::{Estimator, PERIOD_S, Rates};

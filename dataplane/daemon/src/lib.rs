@@ -1,0 +1,20 @@
+//! The Sluice daemon's parts: configuration, workers, the slow thread, the kernel's mirror, the control side.
+
+pub mod args;
+pub mod config;
+pub mod control;
+pub mod counters;
+mod daemon;
+mod launch;
+mod log;
+pub mod mirror;
+mod ports;
+mod privilege;
+pub mod publish;
+mod saver;
+pub mod slow;
+pub mod start;
+pub mod state;
+mod twin;
+mod watchdog;
+pub mod worker;

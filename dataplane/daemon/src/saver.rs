@@ -1,0 +1,103 @@
+//! Saving the state after changes: soon, but not once for each of many.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::control::Shared;
+use crate::state::{SavedState, StateError, save};
+
+/// Changes that follow one another within this time are written once.
+const COALESCE: Duration = Duration::from_millis(100);
+/// How long to wait after a failed attempt.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Writes the state file.
+pub(crate) struct Saver {
+    /// `None`: nothing is kept.
+    file: Option<Arc<StateFile>>,
+    shared: Rc<Shared>,
+}
+
+impl Saver {
+    /// A saver for the file at `path`; empty: it does nothing.
+    pub(crate) fn new(path: &Path, shared: Rc<Shared>) -> Rc<Self> {
+        let kept = !path.as_os_str().is_empty();
+        let file = kept.then(|| Arc::new(StateFile { path: path.to_owned(), taken: Mutex::new(0) }));
+        Rc::new(Self { file, shared })
+    }
+
+    /// Writes after each change, for ever. The disk is waited for off the control thread.
+    pub(crate) async fn run(self: Rc<Self>) {
+        let Some(file) = &self.file else { return };
+        for turn in 1.. {
+            self.shared.changed.notified().await;
+            sleep(COALESCE).await;
+            let (file, state) = (Arc::clone(file), self.state());
+            let written = tokio::task::spawn_blocking(move || file.write(turn, &state)).await;
+            if let Ok(Err(error)) = written {
+                tracing::error!(%error, "services set up now would be lost by a restart");
+                sleep(RETRY).await;
+                self.shared.changed.notify_one();
+            }
+        }
+    }
+
+    /// Writes at once, before the end.
+    pub(crate) fn last(&self) {
+        if let Some(Err(error)) = self.file.as_ref().map(|file| file.write(u64::MAX, &self.state())) {
+            tracing::error!(%error, "the latest changes are lost");
+        }
+    }
+
+    fn state(&self) -> SavedState {
+        self.shared.plane.borrow().saved_state()
+    }
+}
+
+/// The file, written by one thread at a time.
+struct StateFile {
+    path: PathBuf,
+    /// The turn whose state was written last.
+    taken: Mutex<u64>,
+}
+
+impl StateFile {
+    /// Writes the state of a turn, unless a later one's is written already: a write that was under way at the end must
+    /// not undo the last.
+    fn write(&self, turn: u64, state: &SavedState) -> Result<(), StateError> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if turn <= *taken {
+            return Ok(());
+        }
+        save(&self.path, state)?;
+        *taken = turn;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_api::Timeouts;
+
+    use super::*;
+    use crate::state::{VERSION, load};
+
+    #[test]
+    fn an_older_state_does_not_undo_a_newer() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = StateFile { path: folder.path().join("state.json"), taken: Mutex::new(0) };
+        let of = |tcp| SavedState {
+            version: VERSION,
+            timeouts: Timeouts { tcp, tcp_fin: 1, udp: 1 },
+            services: Vec::new(),
+        };
+        file.write(1, &of(1)).expect("written");
+        file.write(u64::MAX, &of(2)).expect("written");
+        file.write(3, &of(3)).expect("left alone");
+        assert_eq!(load(&file.path).expect("read"), Some(of(2)));
+    }
+}

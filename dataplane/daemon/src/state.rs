@@ -1,0 +1,160 @@
+//! What survives a restart: services, reals and timeouts, as JSON of the control socket's own types.
+//!
+//! Written whole, beside the old file, flushed to disk and renamed over it: a crash leaves the old or the new one.
+//! A file that cannot be understood stops the start; services must not vanish because a disk lost some bytes.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sluice_api::{RealSpec, ServiceSpec, Timeouts};
+
+/// Everything that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedState {
+    /// Layout of this file: [`VERSION`].
+    pub version: u32,
+    /// Connection timeouts.
+    pub timeouts: Timeouts,
+    /// Services, in the order of their ids.
+    pub services: Vec<SavedService>,
+}
+
+/// A service and its reals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedService {
+    /// The service.
+    pub service: ServiceSpec,
+    /// Its reals, in the order in which they were added.
+    pub reals: Vec<RealSpec>,
+}
+
+/// The layout that this program writes and reads.
+pub const VERSION: u32 = 1;
+
+/// Why the state could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The system refuses.
+    #[error("state file {}: cannot {what}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The content is not what this program writes.
+    #[error(
+        "state file {}: {what}: repair it, or move it away to start without services", path.display()
+    )]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// Reads the state; `None` where there is no file.
+///
+/// # Errors
+/// [`StateError`].
+pub fn load(path: &Path) -> Result<Option<SavedState>, StateError> {
+    let corrupt = |what: String| StateError::Corrupt { path: path.to_owned(), what };
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StateError::Io { path: path.to_owned(), what: "read it", source }),
+    };
+    let state: SavedState = serde_json::from_slice(&text).map_err(|error| corrupt(error.to_string()))?;
+    if state.version != VERSION {
+        return Err(corrupt(format!("version {} (this program reads {VERSION})", state.version)));
+    }
+    Ok(Some(state))
+}
+
+/// Replaces the state on disk.
+///
+/// # Errors
+/// [`StateError::Io`]; the old file stays then.
+pub fn save(path: &Path, state: &SavedState) -> Result<(), StateError> {
+    let io = |what| move |source| StateError::Io { path: path.to_owned(), what, source };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(io("make its folder"))?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let mut text = serde_json::to_vec(state).map_err(std::io::Error::from).map_err(io("write it"))?;
+    text.push(b'\n');
+    let mut file = File::create(&beside).map_err(io("write it"))?;
+    file.write_all(&text).map_err(io("write it"))?;
+    file.sync_all().map_err(io("flush it"))?;
+    std::fs::rename(&beside, path).map_err(io("rename it"))?;
+    // The rename itself is on disk only when the folder is.
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("flush its folder"))
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_api::{Forward, Protocol, RealId, ServiceId};
+
+    use super::*;
+
+    fn state() -> SavedState {
+        let id = ServiceId::Address {
+            protocol: Protocol::Tcp,
+            address: "10.0.0.1".parse().expect("address"),
+            port: 80,
+        };
+        let service = ServiceSpec {
+            id,
+            scheduler: "wlc".to_owned(),
+            flags: Vec::new(),
+            persistent: None,
+            one_packet: false,
+            pe: None,
+        };
+        let real = RealSpec {
+            id: RealId { address: "192.0.2.1".parse().expect("address"), port: 80 },
+            forward: Forward::Masq,
+            weight: 3,
+            upper_threshold: 9,
+            lower_threshold: 2,
+            tunnel: None,
+        };
+        let timeouts = Timeouts { tcp: 900, tcp_fin: 120, udp: 300 };
+        SavedState { version: VERSION, timeouts, services: vec![SavedService { service, reals: vec![real] }] }
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("lib/state.json");
+        assert_eq!(load(&path).expect("no file is no error"), None);
+        save(&path, &state()).expect("saved");
+        assert_eq!(load(&path).expect("loaded"), Some(state()));
+        let left: Vec<_> = std::fs::read_dir(path.parent().expect("folder")).expect("listed").collect();
+        assert_eq!(left.len(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_corrupt_file_is_refused_and_named() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("state.json");
+        save(&path, &state()).expect("saved");
+        let whole = std::fs::read(&path).expect("read");
+        for cut in [0, 1, whole.len() / 2, whole.len() - 2] {
+            std::fs::write(&path, &whole[..cut]).expect("written");
+            let text = load(&path).expect_err("corrupt").to_string();
+            assert!(text.starts_with(&format!("state file {}: ", path.display())), "{text}");
+            assert!(text.ends_with("repair it, or move it away to start without services"), "{text}");
+        }
+        let newer = SavedState { version: 9, ..state() };
+        save(&path, &newer).expect("saved");
+        assert!(load(&path).expect_err("newer").to_string().contains("version 9 (this program reads 1)"));
+    }
+}

@@ -1,0 +1,216 @@
+//! The verbs over the real socket: what they do, what they refuse, and when they answer.
+
+mod bed;
+
+use std::time::{Duration, Instant};
+
+use bed::{Bed, Options, real, request, service};
+use serde_json::{Value, json};
+
+#[test]
+fn services_and_reals_are_added_listed_edited_and_deleted() {
+    let bed = Bed::new(Options::default());
+    let mut client = bed.client();
+    assert_eq!(client.call("service.add", json!({"id": service(), "scheduler": "wrr"})), json!({}));
+    for last in [1, 2] {
+        client.call("real.add", json!({"service": service(), "real": real(last)}));
+    }
+    let mut heavier = real(1);
+    heavier["weight"] = json!(7);
+    client.call("real.edit", json!({"service": service(), "real": heavier}));
+    let listed = client.call("service.list", json!({}));
+    let seen: Vec<(&Value, &Value)> = listed[0]["reals"]
+        .as_array()
+        .expect("reals")
+        .iter()
+        .map(|real| (&real["spec"]["id"]["address"], &real["spec"]["weight"]))
+        .collect();
+    assert_eq!(seen, [(&json!("192.0.2.2"), &json!(1)), (&json!("192.0.2.1"), &json!(7))], "newest first");
+    client.call("service.edit", json!({"id": service(), "scheduler": "lc"}));
+    let listed = client.call("service.list", json!({"service": service()}));
+    assert_eq!(
+        (&listed[0]["spec"]["scheduler"], listed[0]["reals"].as_array().map(Vec::len)),
+        (&json!("lc"), Some(2))
+    );
+    client.call("real.delete", json!({"service": service(), "real": {"address": "192.0.2.2", "port": 80}}));
+    let status = client.call("status", json!({}));
+    assert_eq!(
+        (&status["services"], &status["reals"], &status["table"]["capacity"]),
+        (&json!(1), &json!(1), &json!(4096))
+    );
+    client.call("service.delete", json!({"service": service()}));
+    assert_eq!(client.call("service.list", json!({})), json!([]));
+}
+
+#[test]
+fn refusals_carry_the_kernels_errno_and_name_what_they_are_about() {
+    let bed = Bed::new(Options { services: 1, ..Options::default() });
+    let mut client = bed.client();
+    client.call("service.add", json!({"id": service()}));
+    client.call("real.add", json!({"service": service(), "real": real(1)}));
+    let gone = json!({"protocol": "tcp", "address": "10.0.0.1", "port": 81});
+    let mut over = real(2);
+    over["lower_threshold"] = json!(5);
+    let mut multicast = real(2);
+    multicast["id"]["address"] = json!("224.0.0.1");
+    let cases = [
+        ("service.add", json!({"id": service()}), "EEXIST", "service already exists: tcp 10.0.0.1:80"),
+        (
+            "service.add",
+            json!({"id": gone}),
+            "ENOMEM",
+            "all 1 services are in use: raise tables.services: tcp 10.0.0.1:81",
+        ),
+        ("service.edit", json!({"id": gone}), "ESRCH", "no such service: tcp 10.0.0.1:81"),
+        ("service.delete", json!({"service": gone}), "ESRCH", "no such service: tcp 10.0.0.1:81"),
+        ("service.list", json!({"service": gone}), "ESRCH", "no such service: tcp 10.0.0.1:81"),
+        ("zero", json!({"service": gone}), "ESRCH", "no such service: tcp 10.0.0.1:81"),
+        (
+            "real.add",
+            json!({"service": service(), "real": real(1)}),
+            "EEXIST",
+            "destination already exists: 192.0.2.1:80 of tcp 10.0.0.1:80",
+        ),
+        (
+            "real.edit",
+            json!({"service": service(), "real": real(9)}),
+            "ENOENT",
+            "no such destination: 192.0.2.9:80 of tcp 10.0.0.1:80",
+        ),
+        (
+            "real.add",
+            json!({"service": gone, "real": real(1)}),
+            "ESRCH",
+            "no such service: 192.0.2.1:80 of tcp 10.0.0.1:81",
+        ),
+        (
+            "service.edit",
+            json!({"id": service(), "scheduler": "fastest"}),
+            "ENOENT",
+            "no scheduler `fastest`: tcp 10.0.0.1:80",
+        ),
+        ("sync.stop", json!({"role": "master"}), "ESRCH", "no sync daemon runs"),
+    ];
+    for (method, params, errno, message) in cases {
+        assert_eq!(client.refused(method, params), (errno.to_owned(), message.to_owned()), "{method}");
+    }
+    assert_eq!(client.refused("real.add", json!({"service": service(), "real": over})).0, "ERANGE");
+    assert_eq!(client.refused("real.add", json!({"service": service(), "real": multicast})).0, "EINVAL");
+    assert_eq!(client.call("service.list", json!({}))[0]["reals"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn what_is_not_supported_yet_is_named() {
+    let bed = Bed::new(Options::default());
+    let mut client = bed.client();
+    client.call("service.add", json!({"id": service()}));
+    let mut tunnel = real(1);
+    tunnel["forward"] = json!("tunnel");
+    let cases = [
+        ("service.add", json!({"id": {"fwmark": 7}}), "mark"),
+        ("service.add", json!({"id": {"protocol": "tcp", "address": "2001:db8::1", "port": 80}}), "IPv6"),
+        ("service.add", json!({"id": {"protocol": "sctp", "address": "10.0.0.1", "port": 80}}), "SCTP"),
+        ("service.edit", json!({"id": service(), "persistent": {"timeout": 300}}), "persistence"),
+        ("service.edit", json!({"id": service(), "one_packet": true}), "one-packet"),
+        ("service.edit", json!({"id": service(), "pe": "sip"}), "engine"),
+        ("real.add", json!({"service": service(), "real": tunnel}), "tunnel"),
+        ("sync.start", json!({"role": "master", "interface": "eth0"}), "sync"),
+    ];
+    for (method, params, word) in cases {
+        let (errno, message) = client.refused(method, params);
+        assert!(errno == "EOPNOTSUPP" && message.contains(word), "{method}: {errno} {message}");
+    }
+}
+
+#[test]
+fn a_service_whose_address_no_twin_holds_is_accepted_with_the_line_to_type() {
+    let bed = Bed::new(Options { twins: vec!["sl-wan".to_owned()], ..Options::default() });
+    let warning = "no twin holds 10.0.0.1, so nobody answers ARP for it: ip addr add 10.0.0.1/32 dev sl-wan";
+    assert_eq!(bed.client().call("service.add", json!({"id": service()})), json!({"warnings": [warning]}));
+}
+
+#[test]
+fn a_change_is_answered_when_every_lcore_works_with_it() {
+    let lag = Duration::from_millis(80);
+    let bed = Bed::new(Options { lcores: 2, lag, ..Options::default() });
+    let mut client = bed.client();
+    let start = Instant::now();
+    client.call("service.add", json!({"id": service()}));
+    assert!(start.elapsed() >= lag, "{:?}", start.elapsed());
+    let start = Instant::now();
+    client.call("service.list", json!({}));
+    assert!(start.elapsed() < lag, "a listing waits for nobody: {:?}", start.elapsed());
+}
+
+#[test]
+fn a_batch_is_carried_out_in_order_and_waits_for_the_lcores_once() {
+    let lag = Duration::from_millis(50);
+    let bed = Bed::new(Options { lag, ..Options::default() });
+    let mut batch = vec![request("service.add", json!({"id": service()}))];
+    batch.extend((1..=40).map(|last| request("real.add", json!({"service": service(), "real": real(last)}))));
+    batch.push(request("real.add", json!({"service": service(), "real": real(1)})));
+    batch.push(request("nonsense", json!({})));
+    let mut notification = request("flush", json!({}));
+    notification.as_object_mut().expect("object").remove("id");
+    batch.push(notification);
+    batch.push(request("service.list", json!({})));
+    let start = Instant::now();
+    let replies = bed.client().ask(&Value::Array(batch).to_string());
+    assert!(start.elapsed() < lag * 10, "{:?}", start.elapsed());
+    let replies = replies.as_array().expect("array");
+    assert_eq!(replies.len(), 44, "none for the notification");
+    assert!(replies[..41].iter().all(|reply| reply["result"] == json!({})));
+    assert_eq!(
+        (&replies[41]["error"]["data"]["errno"], &replies[42]["error"]["code"]),
+        (&json!("EEXIST"), &json!(-32601))
+    );
+    assert_eq!(replies[43]["result"], json!([]), "the notification before it was carried out");
+}
+
+#[test]
+fn timeouts_are_set_one_by_one() {
+    let bed = Bed::new(Options::default());
+    let mut client = bed.client();
+    assert_eq!(client.call("timeout.get", json!({})), json!({"tcp": 900, "tcp_fin": 120, "udp": 300}));
+    client.call("timeout.set", json!({"tcp": 0, "tcp_fin": 30, "udp": 0}));
+    assert_eq!(client.call("timeout.get", json!({})), json!({"tcp": 900, "tcp_fin": 30, "udp": 300}));
+    let (errno, _) = client.refused("timeout.set", json!({"tcp": 4_000_000_000u32, "tcp_fin": 0, "udp": 0}));
+    assert_eq!(errno, "ERANGE");
+}
+
+#[test]
+fn connections_of_all_lcores_are_listed_to_the_end() {
+    let bed = Bed::new(Options { lcores: 3, ..Options::default() });
+    let page = bed.client().call("connection.list", json!({}));
+    assert_eq!(page, json!({"connections": []}), "no next page: every lcore was asked");
+}
+
+#[test]
+fn version_and_drops_name_all_there_is() {
+    let bed = Bed::new(Options { lcores: 2, ..Options::default() });
+    let mut client = bed.client();
+    let version = client.call("version", json!({}));
+    assert_eq!((&version["ipvs"], &version["connection_table_size"]), (&json!("1.2.1"), &json!(8192)));
+    let drops = client.call("drops", json!({}));
+    for reason in sluice_core::DropReason::ALL {
+        assert_eq!(drops[reason.name()], json!(0), "{}", reason.name());
+    }
+}
+
+#[test]
+fn the_state_survives_with_the_order_of_the_reals() {
+    let bed = Bed::new(Options::default());
+    let mut client = bed.client();
+    client.call("service.add", json!({"id": service(), "scheduler": "wrr", "flags": ["flag-1", "flag-3"]}));
+    for last in [3, 1, 2] {
+        client.call("real.add", json!({"service": service(), "real": real(last)}));
+    }
+    client.call("timeout.set", json!({"tcp": 77, "tcp_fin": 0, "udp": 0}));
+    let before = client.call("service.list", json!({}));
+    let state = bed.end();
+    let bed = Bed::new(Options { restored: Some(state.clone()), ..Options::default() });
+    let mut client = bed.client();
+    assert_eq!(client.call("service.list", json!({})), before);
+    assert_eq!(client.call("timeout.get", json!({}))["tcp"], json!(77));
+    assert_eq!(bed.end(), state);
+}

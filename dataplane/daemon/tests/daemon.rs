@@ -1,0 +1,226 @@
+//! The daemon itself, on devices that carry nothing: start, refusals, restart after kill -9, orderly end.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sluice_api::Client;
+use sluice_api::request::Request;
+use sluice_api::{Protocol, ServiceEntry, ServiceId, ServiceSpec, Version};
+
+/// A place for one daemon's files.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A configuration that needs neither root nor huge pages; `port` is appended to its one port.
+    fn config(&self, port: &str) -> String {
+        format!(
+            "[lcores]\nworkers = [0]\nidle = \"sleep\"\n[memory]\nno_huge = true\nmegabytes = 128\nmbufs = 4096\n\
+             [control]\nsocket = \"{}\"\n[state]\nfile = \"{}\"\n[tables]\nflows = 4096\nreals = 64\n\
+             [[ports]]\nname = \"wan\"\n{port}\n",
+            self.path("control.sock").display(),
+            self.path("state.json").display()
+        )
+    }
+
+    fn command(&self, config: &str) -> Command {
+        let file = self.path("sluice.toml");
+        std::fs::write(&file, config).expect("written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluiced"));
+        command.arg("--config").arg(file).args(["--log", "error"]).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a daemon that must not start; its one line.
+    fn refused(&self, config: &str) -> String {
+        refusal(&self.command(config).output().expect("runs"))
+    }
+
+    fn start(&self) -> Daemon {
+        let mut child = self.command(&self.config(NULL)).spawn().expect("runs");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let answer = Client::connect(&self.path("control.sock"))
+                .and_then(|mut client| client.call::<Version>(&Request::Version));
+            if answer.is_ok() {
+                return Daemon(child);
+            }
+            if let Some(status) = child.try_wait().expect("waited") {
+                panic!("ended with {status}: {}", stderr(&mut child));
+            }
+            assert!(Instant::now() < deadline, "does not answer: {answer:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(&self.path("control.sock")).expect("connected")
+    }
+}
+
+/// A device that neither receives nor sends.
+const NULL: &str = "device = \"net_null0,no-rx=1\"\ntwin = false";
+
+struct Daemon(Child);
+
+impl Daemon {
+    fn end(mut self, signal: Signal) -> ExitStatus {
+        kill(Pid::from_raw(self.0.id().cast_signed()), signal).expect("signalled");
+        self.0.wait().expect("waited")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn stderr(child: &mut Child) -> String {
+    let mut text = String::new();
+    if let Some(pipe) = &mut child.stderr {
+        pipe.read_to_string(&mut text).expect("read");
+    }
+    text
+}
+
+fn refusal(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(text.lines().count(), 1, "one line: {text}");
+    text.trim_end().strip_prefix("sluiced: ").unwrap_or_else(|| panic!("no name in front: {text}")).to_owned()
+}
+
+fn service() -> ServiceSpec {
+    ServiceSpec {
+        id: ServiceId::Address { protocol: Protocol::Udp, address: [10, 0, 0, 1].into(), port: 53 },
+        scheduler: "rr".to_owned(),
+        flags: Vec::new(),
+        persistent: None,
+        one_packet: false,
+        pe: None,
+    }
+}
+
+fn services(client: &mut Client) -> Vec<ServiceSpec> {
+    let listed = client.call::<Vec<ServiceEntry>>(&Request::ServiceList(Default::default())).expect("listed");
+    listed.into_iter().map(|entry| entry.spec).collect()
+}
+
+#[test]
+fn starts_answers_and_ends_in_order() {
+    let place = Place::new();
+    let daemon = place.start();
+    let mut client = place.client();
+    let status: sluice_api::Status = client.call(&Request::Status).expect("status");
+    assert_eq!((status.lcores.len(), status.ports.len(), status.twins.len()), (1, 1, 0));
+    client.call::<sluice_api::Applied>(&Request::ServiceAdd(service())).expect("added");
+    assert!(daemon.end(Signal::SIGTERM).success());
+    assert!(!place.path("control.sock").exists());
+    // Saved at the end, though the time for coalescing was not over.
+    let daemon = place.start();
+    assert_eq!(services(&mut place.client()), [service()]);
+    assert!(daemon.end(Signal::SIGINT).success());
+}
+
+#[test]
+fn kill_9_leaves_nothing_in_the_way_and_loses_nothing_saved() {
+    let place = Place::new();
+    let daemon = place.start();
+    place.client().call::<sluice_api::Applied>(&Request::ServiceAdd(service())).expect("added");
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !place.path("state.json").exists() {
+        assert!(Instant::now() < deadline, "not saved");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    daemon.end(Signal::SIGKILL);
+    assert!(place.path("control.sock").exists(), "a dead socket to take over");
+    let _daemon = place.start();
+    assert_eq!(services(&mut place.client()), [service()]);
+}
+
+#[test]
+fn a_second_daemon_on_the_socket_is_refused_and_the_first_goes_on() {
+    let place = Place::new();
+    let _daemon = place.start();
+    let socket = place.path("control.sock");
+    assert_eq!(
+        place.refused(&place.config(NULL)),
+        format!(
+            "another sluiced serves {}: stop it, or set control.socket to another path",
+            socket.display()
+        )
+    );
+    assert_eq!(services(&mut place.client()), []);
+}
+
+#[test]
+fn each_bad_input_is_one_line_that_names_it() {
+    let place = Place::new();
+    let file = place.path("sluice.toml");
+    let mistyped = place.config(&format!("{NULL}\nqueus = 1"));
+    let line = mistyped.lines().count();
+    assert_eq!(
+        place.refused(&mistyped),
+        format!("{}:{line}: unknown key `queus`, did you mean `queues`?", file.display())
+    );
+    let missing = "device = \"net_af_packet0,iface=no-such-if\"\ntwin = false";
+    let text = place.refused(&place.config(missing));
+    assert!(text.starts_with("port wan: interface `no-such-if` does not exist"), "{text}");
+    let text = place.refused(&place.config("device = \"net_nonsense0\"\ntwin = false"));
+    assert!(text.starts_with("port wan: cannot attach `net_nonsense0`"), "{text}");
+    let text = place.refused(&place.config(NULL).replace("workers = [0]", "workers = [1000]"));
+    assert!(text.starts_with("lcores.workers: CPU 1000: no such CPU here; there are: 0"), "{text}");
+    let text = place.refused(&place.config(NULL).replace("workers", "control = 1000\nworkers"));
+    assert!(text.starts_with("lcores.control = 1000: no such CPU here; there are: 0"), "{text}");
+    let text = place.refused(&place.config(NULL).replace("mbufs = 4096", "mbufs = 4000000"));
+    assert!(text.contains("mbuf pool") && text.contains("memory.megabytes"), "{text}");
+    std::fs::write(place.path("state.json"), "{").expect("written");
+    let text = place.refused(&place.config(NULL));
+    assert!(text.starts_with("state file ") && text.ends_with("to start without services"), "{text}");
+}
+
+#[test]
+fn without_privileges_a_port_on_an_interface_is_refused() {
+    let place = Place::new();
+    std::fs::set_permissions(place.0.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777))
+        .expect("opened");
+    let mut command = place.command(&place.config("device = \"net_af_packet0,iface=lo\""));
+    if nix::unistd::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+        // The program lies where only its owner may look.
+        let copy = place.path("sluiced");
+        std::fs::copy(env!("CARGO_BIN_EXE_sluiced"), &copy).expect("copied");
+        let arguments: Vec<_> = command.get_args().map(std::ffi::OsStr::to_owned).collect();
+        command = Command::new(copy);
+        command.args(arguments).stderr(Stdio::piped()).uid(65534).gid(65534);
+    }
+    let text = refusal(&command.output().expect("runs"));
+    assert!(
+        text.starts_with("not permitted: port wan has a kernel twin, which needs root or CAP_NET_ADMIN"),
+        "{text}"
+    );
+}
+
+#[test]
+fn check_reads_the_file_and_starts_nothing() {
+    let place = Place::new();
+    let output = place.command(&place.config(NULL)).arg("--check").output().expect("runs");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(!place.path("control.sock").exists());
+    let text = refusal(&place.command("[lcores]\n").arg("--check").output().expect("runs"));
+    assert!(text.ends_with("missing field `workers`"), "{text}");
+}
