@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel;
 use sluice_core::{Lcore, LcoreConfig, LcoreStats, RealTable, Snapshot};
+use sluice_dpdk::memory::advise_range;
 use sluice_dpdk::{Burst, Eal, Job, RegisteredThread, RxQueue, StartedPort, TxQueue};
 use tokio::sync::mpsc;
 
@@ -172,7 +173,7 @@ impl Launch<'_> {
         let (snapshot, table, stats) = (Arc::clone(&self.snapshot), Arc::clone(self.table), ends.stats);
         let job = lcore.launch(move || {
             // On its own lcore, so that the flow table lies in the memory of that CPU's node.
-            let lcore = Lcore::new(lcore_config, snapshot, table, stats, &|_, _| {});
+            let lcore = Lcore::new(lcore_config, snapshot, table, stats, &advise_huge_pages);
             Worker::new(lcore, config).run();
         })?;
         Ok((view, job))
@@ -233,6 +234,13 @@ fn twin_ends(ports: &[PortHandle], twins: Vec<Option<OpenTwin>>) -> (Vec<Option<
         }));
     }
     (ends, views)
+}
+
+/// Without huge pages all works, with more TLB misses: worth a word, not a refusal.
+fn advise_huge_pages(start: *mut u8, bytes: usize) {
+    if let Err(error) = advise_range(start, bytes) {
+        tracing::warn!(%error, "the flow table lies on small pages");
+    }
 }
 
 fn start_slow(eal: &Eal, slow: Slow) -> Result<JoinHandle<()>, StartError> {

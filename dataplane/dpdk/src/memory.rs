@@ -15,20 +15,29 @@ use crate::error::Error;
 /// # Errors
 /// [`Error::Advise`] where the kernel has no transparent huge pages.
 pub fn advise_huge_pages<T>(table: &mut [T]) -> Result<(), Error> {
-    let bytes = size_of_val(table);
+    advise_range(table.as_mut_ptr().cast(), size_of_val(table))
+}
+
+/// As [`advise_huge_pages`], for the `bytes` bytes at `start`. Safe for whatever lies there: the advice changes no
+/// content, and of a range that is not mapped the kernel only says so.
+///
+/// # Errors
+/// [`Error::Advise`] where the kernel has no transparent huge pages, or the range is not mapped.
+pub fn advise_range(start: *mut u8, bytes: usize) -> Result<(), Error> {
+    let Some(start) = NonNull::new(start) else { return Ok(()) };
     let page = match sysconf(SysconfVar::PAGE_SIZE) {
         Ok(Some(size)) => usize::try_from(size).unwrap_or(4096),
         _ => 4096,
     };
-    let start = NonNull::from(table).cast::<u8>();
     let skipped = start.align_offset(page);
     let Some(whole) = bytes.checked_sub(skipped).map(|left| left - left % page).filter(|&whole| whole > 0)
     else {
         return Ok(());
     };
-    // SAFETY: `skipped` is less than the table's size, so the address lies within it.
-    let first_page: NonNull<c_void> = unsafe { start.add(skipped) }.cast();
-    // SAFETY: the range is whole pages inside a table that the caller has to itself; this advice changes no content.
+    let Some(first_page) = NonNull::new(start.as_ptr().wrapping_add(skipped).cast::<c_void>()) else {
+        return Ok(());
+    };
+    // SAFETY: MADV_HUGEPAGE leaves content and mapping as they are, whoever owns the pages; an unmapped range is ENOMEM.
     let advised = unsafe { madvise(first_page, whole, MmapAdvise::MADV_HUGEPAGE) };
     advised.map_err(|errno| Error::Advise { bytes, errno })
 }

@@ -30,6 +30,9 @@ pub(crate) mod flags {
     pub(crate) const IN_USE: u16 = 0x8000;
 }
 
+const TUNNEL: u16 = Forward::Tunnel as u16;
+const ROUTE: u16 = Forward::Route as u16;
+
 /// No such slot, next hop or neighbour in a list.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -133,6 +136,14 @@ impl Flow {
         self.flags & flags::IN_USE != 0
     }
 
+    fn forward(&self) -> Forward {
+        match self.flags & flags::FORWARD {
+            ROUTE => Forward::Route,
+            TUNNEL => Forward::Tunnel,
+            _ => Forward::Masq,
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn is_masq(&self) -> bool {
         self.flags & flags::FORWARD == Forward::Masq as u16
@@ -168,6 +179,8 @@ pub struct FlowView {
     pub destination: SocketAddrV4,
     /// The real's slot.
     pub real: RealId,
+    /// The method it was made with; an edit of the real does not change it.
+    pub forward: Forward,
     /// The state's name as `ipvsadm -Lc` prints it.
     pub state: &'static str,
     /// Whole seconds until it expires, 0 where it is due.
@@ -183,6 +196,7 @@ impl FlowView {
             virtual_endpoint: endpoint(flow.vip, flow.vport),
             destination: endpoint(flow.real_address, flow.real_port),
             real: flow.real,
+            forward: flow.forward(),
             state: crate::proto::state_name(flow.protocol, flow.state),
             expires: u32::try_from(flow.expires.since(now)).unwrap_or(0) / Jiffies::HZ,
         }

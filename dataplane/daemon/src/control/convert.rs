@@ -154,8 +154,7 @@ pub(crate) fn rates(rates: Rates) -> api::Rates {
     }
 }
 
-/// `method` is the forwarding method of the flow's real.
-pub(crate) fn connection(flow: &core::FlowView, method: core::Forward) -> api::Connection {
+pub(crate) fn connection(flow: &core::FlowView) -> api::Connection {
     let protocol = match flow.protocol {
         6 => api::ConnProtocol::Tcp,
         17 => api::ConnProtocol::Udp,
@@ -169,7 +168,7 @@ pub(crate) fn connection(flow: &core::FlowView, method: core::Forward) -> api::C
         destination: SocketAddr::V4(flow.destination),
         state: flow.state.to_owned(),
         expires_s: flow.expires,
-        forward: forward(method),
+        forward: forward(flow.forward),
         template: false,
         pe_name: None,
         pe_data: None,

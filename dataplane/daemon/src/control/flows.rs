@@ -2,12 +2,11 @@
 //!
 //! One page is under way at a time and its buffer is made on the control side, so an lcore allocates nothing.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use sluice_api::{ConnectionPage, ErrorCode, RpcError};
-use sluice_core::{FlowView, Forward, RealId};
+use sluice_core::FlowView;
 
 use super::convert;
 use super::plane::Shared;
@@ -113,9 +112,7 @@ pub(super) async fn list(
         (page, next) = part(shared, cursor, limit - flows.len()).await?;
         flows.extend(page);
     }
-    let methods = methods(shared);
-    let method = |flow: &FlowView| methods.get(&flow.real).copied().unwrap_or(Forward::Masq);
-    let connections = flows.iter().map(|flow| convert::connection(flow, method(flow))).collect();
+    let connections = flows.iter().map(convert::connection).collect();
     Ok(ConnectionPage { connections, next })
 }
 
@@ -131,13 +128,6 @@ async fn part(shared: &Shared, cursor: u64, limit: usize) -> Result<(Vec<FlowVie
         None => None,
     };
     Ok((page.flows, next))
-}
-
-/// The forwarding methods of all reals there are.
-fn methods(shared: &Shared) -> HashMap<RealId, Forward> {
-    let plane = shared.plane.borrow();
-    let reals = plane.director.services().flat_map(|service| service.reals.iter());
-    reals.map(|real| (real.id, real.config.forward)).collect()
 }
 
 #[cfg(test)]

@@ -13,3 +13,15 @@ pub struct Pulse {
     /// TSC cycles of all loops.
     pub cycles: Counter,
 }
+
+impl Pulse {
+    /// Counts a loop that took `cycles`.
+    #[inline]
+    pub(super) fn count(&self, cycles: u64, worked: bool) {
+        self.loops.add(1);
+        self.cycles.add(cycles);
+        if worked {
+            self.busy.add(cycles);
+        }
+    }
+}

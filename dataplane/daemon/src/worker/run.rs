@@ -103,20 +103,16 @@ impl Worker {
     /// Forwards until it is told to stop. What then waits in its rings and buffers is freed.
     pub fn run(mut self) {
         let mut empty_loops: u32 = 0;
-        let mut last = tsc();
+        let (mut last, mut worked) = (tsc(), false);
         while !self.stop.load(Ordering::Relaxed) {
+            // The one reading of the loop. It also ends the loop before, whose nap is its idle time.
             let start = tsc();
-            let worked = self.turn(start);
-            // What the loop before took, its nap included, less than one reading of the counter ago.
             let took = start.wrapping_sub(last);
             last = start;
-            self.pulse.cycles.add(took);
-            self.pulse.loops.add(1);
-            if worked {
-                self.pulse.busy.add(tsc().wrapping_sub(start));
-                empty_loops = 0;
-            } else {
-                empty_loops = empty_loops.saturating_add(1);
+            self.pulse.count(took, worked);
+            worked = self.turn(start);
+            empty_loops = if worked { 0 } else { empty_loops.saturating_add(1) };
+            if !worked {
                 self.rest(empty_loops);
             }
         }
