@@ -10,7 +10,7 @@ SCRIPTS := .ci/run
 CARGO_DENY := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build root demo demo-clean test lint layers deny bench clean
+.PHONY: help setup build root demo demo-clean test lint layers deny bench bench-stages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,7 +68,10 @@ deny: # licences, sources and advisories of the dependencies
 	@if cargo deny --log-level off fetch db > /dev/null 2>&1; then cargo deny --log-level error check advisories; \
 	else echo "lint: the advisory database cannot be fetched: advisories were NOT checked"; fi
 
-bench: setup ## the stage benches of the packet path
+bench: setup ## sluiced beside testpmd on the same device (root); QUICK=1 for a first look
+	@cargo run --release --quiet --locked -p sluice-bench --bin lab
+
+bench-stages: ## the stages of the packet path, in cycles (criterion)
 	@cargo bench --locked -p sluice-bench
 
 clean: ## remove what was built

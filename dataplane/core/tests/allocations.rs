@@ -101,7 +101,7 @@ fn the_packet_path_allocates_nothing() {
     let expiry = calls(|| {
         for _ in 0..1000 {
             lab.tick(Jiffies::HZ);
-            lab.lcore.expire(lab.now, usize::MAX);
+            lab.lcore.expire(lab.now, 1 << 20);
         }
     });
     assert_eq!((expiry, lab.flows().len()), (0, 0), "expiry");

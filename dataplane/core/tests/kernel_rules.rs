@@ -5,9 +5,7 @@ use std::net::Ipv4Addr;
 
 use common::wire::seen;
 use common::*;
-use sluice_core::{
-    DropReason, Forward, Jiffies, Protocol, RealConfig, RealStats, Route, ServiceKey, Verdict,
-};
+use sluice_core::{DropReason, Forward, Jiffies, Protocol, RealConfig, RealStats, ServiceKey, Verdict};
 use sluice_packet::build::Frame;
 use sluice_packet::header::flags::{ACK, FIN, PSH, RST, SYN};
 

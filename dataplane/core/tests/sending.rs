@@ -14,28 +14,60 @@ use sluice_packet::header::flags::{ACK, RST, SYN};
 fn a_packet_whose_hops_are_spent_is_dropped() {
     for forward in [masq, route] {
         let (mut lab, key) = Lab::tcp("rr", [forward(1, 80)]);
-        for ttl in [1, 0] {
-            let frame = request(40_000, SYN).ttl(ttl);
+        // The first packet, a SYN of a known flow, and what follows an established one.
+        let steps = [(SYN, "SYN_RECV"), (SYN, "SYN_RECV"), (ACK, "ESTABLISHED"), (ACK, "ESTABLISHED")];
+        for ((flags, state), ttl) in steps.into_iter().zip([1, 0, 1, 0]) {
+            let frame = request(40_000, flags).ttl(ttl);
             assert_eq!(lab.client_sends(&frame), (Verdict::Drop(DropReason::TtlExpired), frame.build()));
+            assert_eq!(lab.flow().state, state);
         }
-        assert_eq!(lab.state(), ("SYN_RECV", 60));
-        assert_eq!(lab.real_stats(lab.id(&key, 1)).in_packets, 2);
-        assert_eq!(lab.dropped(DropReason::TtlExpired), 2);
-        let (verdict, bytes) = lab.client_sends(&request(40_000, ACK).ttl(2));
+        assert_eq!(lab.real_stats(lab.id(&key, 1)).in_packets, 4);
+        assert_eq!(lab.dropped(DropReason::TtlExpired), 4);
+    }
+    let (mut lab, key) = Lab::tcp("rr", [masq(1, 80)]);
+    lab.sends(40_000, &[SYN, ACK]);
+    for ttl in [1, 0] {
+        let frame = reply(1, 80, 40_000, ACK).ttl(ttl);
+        assert_eq!(lab.real_sends(&frame), (Verdict::Drop(DropReason::TtlExpired), frame.build()));
+    }
+    assert_eq!(lab.real_stats(lab.id(&key, 1)).out_packets, 2);
+}
+
+#[test]
+fn a_packet_with_a_hop_left_is_sent() {
+    let (mut lab, _) = Lab::tcp("rr", [masq(1, 80)]);
+    for flags in [SYN, SYN, ACK, ACK] {
+        let (verdict, bytes) = lab.client_sends(&request(40_000, flags).ttl(2));
         assert_eq!((verdict, seen(&bytes).ttl), (TO_REAL, 1));
+    }
+    for _ in 0..2 {
+        let (verdict, bytes) = lab.real_sends(&reply(1, 80, 40_000, ACK).ttl(2));
+        assert_eq!((verdict, seen(&bytes).ttl), (TO_CLIENT, 1));
     }
 }
 
 #[test]
 fn a_packet_larger_than_the_next_link_takes_is_dropped() {
+    let payload = |ip_len: u16| vec![0; usize::from(ip_len) - 40];
     let (mut lab, _) = Lab::tcp("rr", [masq(1, 80)]);
-    lab.sends(40_000, &[SYN]);
-    let sized = |len: u16| request(40_000, ACK).payload(&vec![0; usize::from(len) - 40]);
-    assert_eq!(lab.client_sends(&sized(MTU)).0, TO_REAL);
+    // The first packet of a flow, and what follows an established one.
+    for flags in [SYN, ACK, ACK] {
+        let sized = |ip_len| request(40_000, flags).payload(&payload(ip_len));
+        assert_eq!(lab.client_sends(&sized(MTU)).0, TO_REAL);
+        let frame = sized(MTU + 1);
+        assert_eq!(lab.client_sends(&frame), (Verdict::Drop(DropReason::MtuExceeded), frame.build()));
+    }
+    for _ in 0..2 {
+        let sized = |ip_len| reply(1, 80, 40_000, ACK).payload(&payload(ip_len));
+        assert_eq!(lab.real_sends(&sized(MTU)).0, TO_CLIENT);
+        assert_eq!(lab.real_sends(&sized(MTU + 1)).0, Verdict::Drop(DropReason::MtuExceeded));
+    }
+    assert_eq!(lab.dropped(DropReason::MtuExceeded), 5);
+    // The link of a neighbour that is not resolved yet has its limit too.
+    lab.rewire(|fib| fib.set_neighbour(INSIDE, real(1), None));
+    let sized = |ip_len| request(40_000, ACK).payload(&payload(ip_len));
+    assert!(matches!(lab.client_sends(&sized(MTU)).0, Verdict::Resolve { .. }));
     assert_eq!(lab.client_sends(&sized(MTU + 1)).0, Verdict::Drop(DropReason::MtuExceeded));
-    assert_eq!(lab.dropped(DropReason::MtuExceeded), 1);
-    let answer = reply(1, 80, 40_000, ACK).payload(&vec![0; usize::from(MTU) - 39]);
-    assert_eq!(lab.real_sends(&answer).0, Verdict::Drop(DropReason::MtuExceeded));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Saving the state after changes: soon, but not once for each of many.
+//! Saving the state after changes. Replies wait for it; changes that come while a write is under way share the next.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::control::Shared;
+use crate::control::{Kept, Shared};
 use crate::state::{SavedState, StateError, save};
 
-/// Changes that follow one another within this time are written once.
-const COALESCE: Duration = Duration::from_millis(100);
 /// How long to wait after a failed attempt.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -33,15 +31,26 @@ impl Saver {
     /// Writes after each change, for ever. The disk is waited for off the control thread.
     pub(crate) async fn run(self: Rc<Self>) {
         let Some(file) = &self.file else { return };
+        self.shared.keep(Kept::default());
         for turn in 1.. {
             self.shared.changed.notified().await;
-            sleep(COALESCE).await;
+            let changes = self.shared.changes();
             let (file, state) = (Arc::clone(file), self.state());
             let written = tokio::task::spawn_blocking(move || file.write(turn, &state)).await;
-            if let Ok(Err(error)) = written {
+            let trouble = match written {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            self.shared.keep(Kept { changes, trouble: trouble.clone() });
+            if let Some(error) = trouble {
                 tracing::error!(%error, "services set up now would be lost by a restart");
-                sleep(RETRY).await;
-                self.shared.changed.notify_one();
+                // The next change tries again at once; without one, this does.
+                let again = Rc::clone(&self.shared);
+                tokio::task::spawn_local(async move {
+                    sleep(RETRY).await;
+                    again.changed.notify_one();
+                });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What the verbs work on: the director, the accounts, the way to the lcores. Lives on the control thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sluice_api::{ErrorCode, RpcError};
 use sluice_core::{Director, Fib, Jiffies, RealTable, Snapshot};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, watch};
 
 use super::flows::FlowLink;
 use super::status::{PortView, TwinView, WorkerView};
@@ -39,6 +39,15 @@ pub struct PlaneConfig {
     pub twin_names: Vec<String>,
     /// Drops counted off the lcores.
     pub slow_drops: Arc<SharedDrops>,
+}
+
+/// How far changes have been written to the state file.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The changes up to this one have been tried.
+    pub changes: u64,
+    /// Why they could not be written.
+    pub trouble: Option<String>,
 }
 
 /// The configuration and all that hangs on it.
@@ -142,6 +151,10 @@ pub struct Shared {
     pub plane: RefCell<ControlPlane>,
     /// Told when services, reals or timeouts have changed.
     pub changed: Notify,
+    /// How many changes there were.
+    changes: Cell<u64>,
+    /// How far they are kept; `None` while nothing keeps them.
+    kept: watch::Sender<Option<Kept>>,
     pub(super) flow_links: Vec<Mutex<FlowLink>>,
 }
 
@@ -150,7 +163,39 @@ impl Shared {
     #[must_use]
     pub fn new(plane: ControlPlane, flow_links: Vec<FlowLink>) -> Rc<Self> {
         let flow_links = flow_links.into_iter().map(Mutex::new).collect();
-        Rc::new(Self { plane: RefCell::new(plane), changed: Notify::new(), flow_links })
+        Rc::new(Self {
+            plane: RefCell::new(plane),
+            changed: Notify::new(),
+            changes: Cell::new(0),
+            kept: watch::Sender::new(None),
+            flow_links,
+        })
+    }
+
+    /// Services, reals or timeouts have changed.
+    pub(super) fn note_change(&self) {
+        self.changes.set(self.changes.get() + 1);
+        self.changed.notify_one();
+    }
+
+    /// How many changes there were.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    /// From now on replies wait until their changes are kept: those up to `kept.changes` are.
+    pub fn keep(&self, kept: Kept) {
+        self.kept.send_replace(Some(kept));
+    }
+
+    /// Waits until the changes so far are kept, where they are to be; what went wrong, if they cannot be.
+    pub(super) async fn kept(&self) -> Option<String> {
+        let changes = self.changes.get();
+        let mut kept = self.kept.subscribe();
+        let done = |kept: &Option<Kept>| kept.as_ref().is_none_or(|kept| kept.changes >= changes);
+        // The sender is this object's own: it cannot be gone.
+        kept.wait_for(done).await.ok()?.as_ref()?.trouble.clone()
     }
 
     /// Publishes what has changed and waits until every lcore works with it.

@@ -59,13 +59,13 @@ pub(super) async fn refuse(stream: UnixStream, error: RpcError, stall: Duration)
     write_line(&mut writer, rpc::reply::<()>(&Id::Null, &Err(error)), stall).await;
 }
 
-/// The reply to a line; `None` for notifications. Whatever the line has changed is applied on all lcores.
+/// The reply to a line; `None` for notifications. Whatever the line has changed is applied on all lcores, and kept.
 async fn answer(shared: &Rc<Shared>, line: &[u8]) -> Option<Vec<u8>> {
     match rpc::decode(line) {
         Message::One(call) => {
             let answer = Answer::to(shared, call, true).await;
-            let applied = shared.applied().await;
-            answer.and_then(|answer| answer.encoded(&applied))
+            let settled = settle(shared, answer.iter()).await;
+            answer.and_then(|answer| answer.encoded(&settled))
         }
         Message::Batch(calls) => {
             let mut answers = Vec::with_capacity(calls.len());
@@ -78,8 +78,8 @@ async fn answer(shared: &Rc<Shared>, line: &[u8]) -> Option<Vec<u8>> {
                     tokio::task::yield_now().await;
                 }
             }
-            let applied = shared.applied().await;
-            rpc::batch(answers.into_iter().filter_map(|answer| answer.encoded(&applied)))
+            let settled = settle(shared, answers.iter()).await;
+            rpc::batch(answers.into_iter().filter_map(|answer| answer.encoded(&settled)))
         }
     }
 }
@@ -111,11 +111,37 @@ impl Answer {
         }
     }
 
-    fn encoded(self, applied: &Result<(), RpcError>) -> Option<Vec<u8>> {
+    /// The reply as it is sent, once it is known what became of the change.
+    fn encoded(self, settled: &Settled) -> Option<Vec<u8>> {
         match self {
-            Self::Changed(id, reply) => Some(rpc::reply(&id?, &applied.clone().map(|()| reply))),
+            Self::Changed(id, reply) => {
+                Some(rpc::reply(&id?, &settled.clone().map(|trouble| warned(reply, trouble))))
+            }
             Self::Ready(line) => line,
         }
+    }
+}
+
+/// What became of changes: an lcore did not take them over, or they could not be written to the state file, or neither.
+type Settled = Result<Option<String>, RpcError>;
+
+/// Waits until whatever `answers` have changed works on all lcores and will survive a restart.
+async fn settle(shared: &Shared, mut answers: impl Iterator<Item = &Answer>) -> Settled {
+    shared.applied().await?;
+    if answers.any(|answer| matches!(answer, Answer::Changed(..))) {
+        Ok(shared.kept().await)
+    } else {
+        Ok(None)
+    }
+}
+
+fn warned(reply: Reply, trouble: Option<String>) -> Reply {
+    match (reply, trouble) {
+        (Reply::Applied(mut applied), Some(trouble)) => {
+            applied.warnings.push(format!("in force, but a restart would lose it: {trouble}"));
+            Reply::Applied(applied)
+        }
+        (reply, _) => reply,
     }
 }
 

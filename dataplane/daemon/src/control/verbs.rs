@@ -53,7 +53,7 @@ pub(super) async fn carry_out(shared: &Rc<Shared>, request: Request) -> Result<R
     let modifies = !request.is_read();
     let outcome = shared.plane.borrow_mut().carry_out(request);
     if modifies && outcome.is_ok() {
-        shared.changed.notify_one();
+        shared.note_change();
     }
     outcome
 }
