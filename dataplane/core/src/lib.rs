@@ -6,12 +6,12 @@
 //!
 //! [`PacketBuf`]: sluice_packet::PacketBuf
 mod config;
+mod cpu;
 mod drop;
 mod fib;
 mod flow;
 mod lcore;
 mod owner;
-mod prefetch;
 mod proto;
 mod real;
 mod sched;

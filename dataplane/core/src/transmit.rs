@@ -70,17 +70,14 @@ pub(crate) fn ethernet(frame: &mut [u8], macs: [u8; 12]) {
 pub(crate) fn nat(frame: &mut [u8], parsed: &Parsed, flow: &Flow, direction: Direction, forwarded: bool) {
     match direction {
         Direction::In => {
-            let change = Change {
-                address: flow.real_address,
-                port: flow.real_port,
-                l3: flow.l3_delta,
-                l4: flow.l4_delta,
-            };
+            let (address, port) = flow.destination();
+            let change = Change { address, port, l3: flow.l3_delta, l4: flow.l4_delta };
             translate::<{ ip::DESTINATION }, 2>(frame, parsed, change, forwarded);
         }
         Direction::Out => {
             let (l3, l4) = (flow.l3_delta.negated(), flow.l4_delta.negated());
-            let change = Change { address: flow.vip, port: flow.vport, l3, l4 };
+            let (address, port) = flow.vip();
+            let change = Change { address, port, l3, l4 };
             translate::<{ ip::SOURCE }, 0>(frame, parsed, change, forwarded);
         }
     }

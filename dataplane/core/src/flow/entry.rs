@@ -36,17 +36,12 @@ const ROUTE: u16 = Forward::Route as u16;
 /// No such slot, next hop or neighbour in a list.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// A flow in its slot. Addresses and ports are in host order.
+/// A flow in its slot.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Flow {
-    pub(crate) client: u32,
-    pub(crate) vip: u32,
-    pub(crate) real_address: u32,
-    pub(crate) client_port: u16,
-    pub(crate) vport: u16,
-    pub(crate) real_port: u16,
-    pub(crate) protocol: u8,
+    /// The keys of its packets as they arrive: client to virtual service, and real server to client.
+    keys: [Key4; 2],
     pub(crate) state: u8,
     pub(crate) flags: u16,
     /// What the request direction adds to an IPv4 header checksum; the reply direction takes it away.
@@ -91,13 +86,7 @@ pub(crate) struct NewFlow {
 
 impl Flow {
     pub(crate) const EMPTY: Self = Self {
-        client: 0,
-        vip: 0,
-        real_address: 0,
-        client_port: 0,
-        vport: 0,
-        real_port: 0,
-        protocol: 0,
+        keys: [Key4::ZERO; 2],
         state: 0,
         flags: 0,
         l3_delta: Delta::ZERO,
@@ -115,13 +104,10 @@ impl Flow {
         let l3_delta = Delta::of_u32(new.vip, new.real_address);
         let no_output = if new.forward == Forward::Masq { 0 } else { flags::NO_OUTPUT };
         Self {
-            client: new.client,
-            vip: new.vip,
-            real_address: new.real_address,
-            client_port: new.client_port,
-            vport: new.vport,
-            real_port: new.real_port,
-            protocol: new.protocol,
+            keys: [
+                Key4::new(new.protocol, new.client, new.client_port, new.vip, new.vport),
+                Key4::new(new.protocol, new.real_address, new.real_port, new.client, new.client_port),
+            ],
             flags: new.forward as u16 | no_output | flags::INACTIVE | flags::IN_USE,
             l3_delta,
             l4_delta: l3_delta.plus(Delta::of_u16(new.vport, new.real_port)),
@@ -157,12 +143,33 @@ impl Flow {
     /// The key of the flow's packets in a direction, as they arrive.
     #[inline(always)]
     pub(crate) fn key(&self, direction: Direction) -> Key4 {
+        let [request, reply] = self.keys;
         match direction {
-            Direction::In => Key4::new(self.protocol, self.client, self.client_port, self.vip, self.vport),
-            Direction::Out => {
-                Key4::new(self.protocol, self.real_address, self.real_port, self.client, self.client_port)
-            }
+            Direction::In => request,
+            Direction::Out => reply,
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn protocol(&self) -> u8 {
+        self.keys[0].protocol()
+    }
+
+    /// The client's address and port.
+    pub(crate) fn client(&self) -> (u32, u16) {
+        self.keys[0].source()
+    }
+
+    /// The virtual service's address and port.
+    #[inline(always)]
+    pub(crate) fn vip(&self) -> (u32, u16) {
+        self.keys[0].destination()
+    }
+
+    /// The real server's address and port.
+    #[inline(always)]
+    pub(crate) fn destination(&self) -> (u32, u16) {
+        self.keys[1].source()
     }
 }
 
@@ -189,15 +196,15 @@ pub struct FlowView {
 
 impl FlowView {
     pub(crate) fn of(flow: &Flow, now: Jiffies) -> Self {
-        let endpoint = |address, port| SocketAddrV4::new(Ipv4Addr::from_bits(address), port);
+        let endpoint = |(address, port)| SocketAddrV4::new(Ipv4Addr::from_bits(address), port);
         Self {
-            protocol: flow.protocol,
-            client: endpoint(flow.client, flow.client_port),
-            virtual_endpoint: endpoint(flow.vip, flow.vport),
-            destination: endpoint(flow.real_address, flow.real_port),
+            protocol: flow.protocol(),
+            client: endpoint(flow.client()),
+            virtual_endpoint: endpoint(flow.vip()),
+            destination: endpoint(flow.destination()),
             real: flow.real,
             forward: flow.forward(),
-            state: crate::proto::state_name(flow.protocol, flow.state),
+            state: crate::proto::state_name(flow.protocol(), flow.state),
             expires: u32::try_from(flow.expires.since(now)).unwrap_or(0) / Jiffies::HZ,
         }
     }

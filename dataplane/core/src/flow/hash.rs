@@ -12,12 +12,31 @@ pub(crate) struct Key4 {
 }
 
 impl Key4 {
+    pub(crate) const ZERO: Self = Self { addresses: 0, rest: 0 };
+
     #[inline(always)]
     pub(crate) fn new(protocol: u8, src: u32, sport: u16, dst: u32, dport: u16) -> Self {
         Self {
             addresses: u64::from(src) << 32 | u64::from(dst),
             rest: u64::from(sport) << 32 | u64::from(dport) << 16 | u64::from(protocol),
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn protocol(self) -> u8 {
+        self.rest as u8
+    }
+
+    /// Source address and port.
+    #[inline(always)]
+    pub(crate) fn source(self) -> (u32, u16) {
+        ((self.addresses >> 32) as u32, (self.rest >> 32) as u16)
+    }
+
+    /// Destination address and port.
+    #[inline(always)]
+    pub(crate) fn destination(self) -> (u32, u16) {
+        (self.addresses as u32, (self.rest >> 16) as u16)
     }
 
     /// A folded 128-bit product of the two seeded words, mixed once more so that all 64 bits depend on all input:

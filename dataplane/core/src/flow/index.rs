@@ -2,14 +2,9 @@
 //!
 //! A key lives in the first bucket from its home on that had room; every full bucket it passed counts it in
 //! `overflow`, so that a search knows where to stop and a removal leaves no tombstone. Never grows.
-use crate::prefetch::prefetch;
+use crate::cpu::{equal_lanes, prefetch};
 
 const LANES: usize = 10;
-/// The least significant bit of each 16-bit lane of a word.
-const LOW: u64 = 0x0001_0001_0001_0001;
-/// The most significant bit of each.
-const HIGH: u64 = 0x8000_8000_8000_8000;
-
 /// Ten 16-bit tags (0: free), four to a word, and the values behind them. The upper half of the last word counts the
 /// keys that passed this bucket because it was full; it sticks at its maximum.
 #[derive(Clone, Debug)]
@@ -21,24 +16,18 @@ struct Bucket {
 
 const OVERFLOW_SHIFT: u32 = 32;
 const OVERFLOW_ONE: u64 = 1 << OVERFLOW_SHIFT;
-/// The lanes of the last word that are tags.
-const LAST_TAGS: u64 = OVERFLOW_ONE - 1;
+/// A bit for each lane that holds a tag.
+const TAG_LANES: u16 = (1 << LANES) - 1;
 
 const _: () = assert!(size_of::<Bucket>() == 64);
 
 impl Bucket {
     const EMPTY: Self = Self { tags: [0; 3], values: [0; LANES] };
 
-    /// Lanes whose tag equals `tag`, as a set bit in each, for each of the three words. A borrow can mark a lane above
-    /// a true match that does not match.
+    /// The lanes whose tag equals `tag`, as bits 0 to 9.
     #[inline(always)]
-    fn matches(&self, tag: u16) -> [u64; 3] {
-        let wanted = u64::from(tag) * LOW;
-        let [a, b, c] = self.tags.map(|word| {
-            let differing = word ^ wanted;
-            differing.wrapping_sub(LOW) & !differing & HIGH
-        });
-        [a, b, c & LAST_TAGS]
+    fn matches(&self, tag: u16) -> u16 {
+        equal_lanes(self.tags, tag) & TAG_LANES
     }
 
     #[inline(always)]
@@ -105,8 +94,9 @@ impl Index {
     #[inline(always)]
     pub(crate) fn candidate(&self, hash: u64) -> Option<u32> {
         let bucket = self.buckets.get(hash as usize & self.mask)?;
-        let lane = first_lane(bucket.matches(tag_of(hash)))?;
-        bucket.values.get(lane).copied()
+        let found = bucket.matches(tag_of(hash));
+        // No match: trailing_zeros is 16, past the last value.
+        bucket.values.get(found.trailing_zeros() as usize).copied()
     }
 
     /// The value under `hash` that `is_it` confirms.
@@ -116,12 +106,11 @@ impl Index {
         for step in 0..=self.mask {
             let bucket = self.buckets.get((hash as usize).wrapping_add(step) & self.mask)?;
             let mut found = bucket.matches(tag);
-            while let Some(lane) = first_lane(found) {
-                let value = bucket.values.get(lane).copied()?;
-                if bucket.tag(lane) == tag && is_it(value) {
+            while let Some(&value) = bucket.values.get(found.trailing_zeros() as usize) {
+                if is_it(value) {
                     return Some(value);
                 }
-                clear_lane(&mut found, lane);
+                found &= found - 1;
             }
             if !bucket.was_passed() {
                 return None;
@@ -196,22 +185,6 @@ impl Index {
             }
         }
         None
-    }
-}
-
-#[inline(always)]
-fn first_lane(found: [u64; 3]) -> Option<usize> {
-    for (word, bits) in found.into_iter().enumerate() {
-        if bits != 0 {
-            return Some(word * 4 + bits.trailing_zeros() as usize / 16);
-        }
-    }
-    None
-}
-
-fn clear_lane(found: &mut [u64; 3], lane: usize) {
-    if let Some(bits) = found.get_mut(lane / 4) {
-        *bits &= !(0xffff << (lane % 4 * 16));
     }
 }
 

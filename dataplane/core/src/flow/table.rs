@@ -3,7 +3,7 @@ use super::entry::{Direction, Flow, NONE, NewFlow, flags};
 use super::hash::{Key4, Seed};
 use super::index::{Index, filled};
 use super::wheel::Wheel;
-use crate::prefetch::prefetch;
+use crate::cpu::prefetch;
 use crate::time::Jiffies;
 
 /// A flow's slot.
@@ -89,10 +89,10 @@ impl FlowTable {
 
     /// Stage three: the candidate, if it is the key's flow.
     #[inline(always)]
-    pub(crate) fn confirm(&self, candidate: Candidate, key: Key4) -> Option<(FlowId, Direction)> {
+    pub(crate) fn confirm(&mut self, candidate: Candidate, key: Key4) -> Option<(&mut Flow, Direction)> {
         let (id, direction) = split(candidate.0);
-        let flow = self.flows.get(id.0 as usize)?;
-        (flow.in_use() && flow.key(direction) == key).then_some((id, direction))
+        let flow = self.flows.get_mut(id.0 as usize)?;
+        (flow.in_use() && flow.key(direction) == key).then_some((flow, direction))
     }
 
     /// The flow of a packet, in one go.

@@ -21,6 +21,8 @@ struct Staged {
     key: Key4,
     hash: u64,
     candidate: Candidate,
+    /// Whether the pipeline looks for a flow: IPv4 with ports, untagged (a tag belongs to a VLAN interface of the twin).
+    is_flow: bool,
 }
 
 /// The burst between stages.
@@ -45,7 +47,13 @@ impl Default for Stage {
             sport: 0,
             dport: 0,
         };
-        let nothing = Staged { parsed, key: Key4::new(0, 0, 0, 0, 0), hash: 0, candidate: Candidate::NONE };
+        let nothing = Staged {
+            parsed,
+            key: Key4::new(0, 0, 0, 0, 0),
+            hash: 0,
+            candidate: Candidate::NONE,
+            is_flow: false,
+        };
         Self { packets: [nothing; BURST] }
     }
 }
@@ -54,8 +62,6 @@ impl Default for Stage {
 pub(super) struct Packet<'a> {
     pub(super) frame: &'a mut [u8],
     pub(super) parsed: &'a Parsed,
-    pub(super) key: Key4,
-    pub(super) hash: u64,
     pub(super) ingress: &'a Ingress,
     pub(super) now: Jiffies,
 }
@@ -63,6 +69,9 @@ pub(super) struct Packet<'a> {
 impl Stage {
     #[inline]
     fn classify<B: PacketBuf>(&mut self, burst: &[B], ingress: &Ingress) {
+        if ingress.from_kernel {
+            return self.classify_from_kernel(burst);
+        }
         for packet in burst.iter().take(AHEAD) {
             packet.prefetch();
         }
@@ -70,20 +79,20 @@ impl Stage {
             if let Some(later) = burst.get(at + AHEAD) {
                 later.prefetch();
             }
-            let frame = packet.data();
-            // The kernel's own frames go to any MAC address.
-            let mac =
-                if ingress.from_kernel { frame.first_chunk().unwrap_or(&ingress.mac) } else { &ingress.mac };
             let good = packet.ip_checksum_good();
-            classify_into(frame, packet.frame_len(), mac, good, &mut staged.parsed);
+            classify_into(packet.data(), packet.frame_len(), &ingress.mac, good, &mut staged.parsed);
         }
     }
-}
 
-/// Whether the pipeline looks for a flow: IPv4 with ports, untagged (a tag belongs to a VLAN interface of the twin).
-#[inline(always)]
-fn may_be_flow(parsed: &Parsed) -> bool {
-    parsed.kind == Kind::Flow4 && parsed.vlan == 0
+    /// The kernel's own frames go to any MAC address.
+    #[cold]
+    fn classify_from_kernel<B: PacketBuf>(&mut self, burst: &[B]) {
+        for (packet, staged) in burst.iter().zip(&mut self.packets) {
+            let frame = packet.data();
+            let to = frame.first_chunk().copied().unwrap_or_default();
+            classify_into(frame, packet.frame_len(), &to, packet.ip_checksum_good(), &mut staged.parsed);
+        }
+    }
 }
 
 impl Lcore {
@@ -116,7 +125,8 @@ impl Lcore {
     #[inline]
     fn hash_all(&self, staged: &mut [Staged]) {
         for packet in staged {
-            if may_be_flow(&packet.parsed) {
+            packet.is_flow = packet.parsed.kind == Kind::Flow4 && packet.parsed.vlan == 0;
+            if packet.is_flow {
                 let Parsed { protocol, src, sport, dst, dport, .. } = packet.parsed;
                 packet.key = Key4::new(protocol, src, sport, dst, dport);
                 packet.hash = self.flows.hash(packet.key);
@@ -128,27 +138,42 @@ impl Lcore {
     #[inline]
     fn name_candidates(&self, staged: &mut [Staged]) {
         for packet in staged {
-            if may_be_flow(&packet.parsed) {
+            if packet.is_flow {
                 packet.candidate = self.flows.candidate(packet.hash);
             }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn decide(&mut self, now: Jiffies, ingress: &Ingress, frame: &mut [u8], staged: &Staged) -> Verdict {
-        if !may_be_flow(&staged.parsed) {
+        if staged.is_flow
+            && let Some(port) = self.established(now, frame, &staged.parsed, staged.candidate, staged.key)
+        {
+            return Verdict::Transmit { port };
+        }
+        self.decide_otherwise(now, ingress, frame, staged)
+    }
+
+    /// Whatever is not on the straight line.
+    #[cold]
+    fn decide_otherwise(
+        &mut self,
+        now: Jiffies,
+        ingress: &Ingress,
+        frame: &mut [u8],
+        staged: &Staged,
+    ) -> Verdict {
+        if !staged.is_flow {
             return self.not_a_flow(ingress, &staged.parsed);
         }
-        let Staged { parsed, key, hash, candidate } = staged;
-        let (key, hash) = (*key, *hash);
-        let mut packet = Packet { frame, parsed, key, hash, ingress, now };
-        match self.flows.confirm(*candidate, key) {
+        let Staged { parsed, key, hash, .. } = staged;
+        let mut packet = Packet { frame, parsed, ingress, now };
+        match self.flows.find(*key, *hash) {
             Some((id, direction)) => self.known(&mut packet, id, direction),
-            None => self.without_candidate(&mut packet),
+            None => self.unknown(&mut packet),
         }
     }
 
-    #[cold]
     fn not_a_flow(&self, ingress: &Ingress, parsed: &Parsed) -> Verdict {
         match parsed.kind {
             _ if ingress.from_kernel => Verdict::Transmit { port: ingress.port },

@@ -1,12 +1,13 @@
-//! A packet of a known flow: reuse and availability, counters, protocol state, rewriting, next hop.
+//! A packet of a known flow, the general way: reuse and availability, counters, protocol state, next hop, rewriting.
 use super::Lcore;
 use super::burst::Packet;
+use super::established::rewrite;
 use crate::config::Protocol;
 use crate::drop::DropReason;
-use crate::fib::{Fib, Lookup, NextHop, NextHopId};
+use crate::fib::{Lookup, NextHop};
 use crate::flow::{Direction, Flow, FlowId, flags};
 use crate::proto::{self, Activity, tcp};
-use crate::stats::{LcoreStats, line};
+use crate::stats::line;
 use crate::transmit;
 use crate::verdict::Verdict;
 
@@ -19,7 +20,6 @@ enum Next {
 
 impl Lcore {
     /// A packet of flow `id`, confirmed. Kernel order (reference 4.4): reuse, availability, counters, state, transmit.
-    #[inline(always)]
     pub(super) fn known(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
         let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
@@ -38,7 +38,7 @@ impl Lcore {
     fn syn_or_real_gone(&mut self, packet: &mut Packet<'_>, id: FlowId) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
         let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
-        let is_syn = flow.protocol == Protocol::Tcp as u8 && packet.parsed.flags & tcp::SYN != 0;
+        let is_syn = flow.protocol() == Protocol::Tcp as u8 && packet.parsed.flags & tcp::SYN != 0;
         let switches = self.snapshot.switches;
         let available = real.is_available();
         let quiesced = real.flags() & line::WEIGHTED == 0;
@@ -55,21 +55,16 @@ impl Lcore {
     }
 
     /// State, rewriting and next hop of a packet that follows flow `id` and has been counted.
-    #[inline(always)]
     pub(super) fn forward(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
         let Some(flow) = self.flows.get_mut(id) else { return self.pass(packet.ingress) };
         let expires = flow.expires;
         let activity = proto::advance(flow, direction, packet.parsed.flags, &self.timeouts, packet.now);
         let sooner = flow.expires.since(expires) < 0;
         flow.in_packets = flow.in_packets.wrapping_add(u32::from(direction == Direction::In));
-        let sent = send(packet, flow, direction, &self.stats, &self.snapshot.fib);
         if activity != Activity::Same || sooner {
             self.follow_up(id, activity, sooner);
         }
-        match sent {
-            Some(port) => Verdict::Transmit { port },
-            None => self.send_otherwise(packet, id, direction),
-        }
+        self.send(packet, id, direction)
     }
 
     /// What a change of state brings with it, outside the flow's first line.
@@ -86,9 +81,7 @@ impl Lcore {
         }
     }
 
-    /// Whatever [`send`] leaves: the next hop is not known yet or not resolved, or the packet may not go there.
-    #[cold]
-    fn send_otherwise(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
+    fn send(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
         let next = self.route(id, direction);
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
         let hop = match next {
@@ -107,7 +100,7 @@ impl Lcore {
         if packet.parsed.ip_len > hop.mtu {
             return self.drop(DropReason::MtuExceeded);
         }
-        rewrite(packet, flow, direction);
+        rewrite(packet.frame, packet.parsed, flow, direction);
         match hop.macs {
             Some(macs) => {
                 transmit::ethernet(packet.frame, macs);
@@ -119,11 +112,11 @@ impl Lcore {
 
     /// Asks the FIB and remembers what it says: in the real's line for requests, in the flow for replies.
     fn route(&mut self, id: FlowId, direction: Direction) -> Next {
-        let fib = &self.snapshot.fib;
+        let fib = &self.fib;
         let Some(flow) = self.flows.get_mut(id) else { return Next::Nowhere };
-        let destination = match direction {
-            Direction::In => flow.real_address,
-            Direction::Out => flow.client,
+        let (destination, _) = match direction {
+            Direction::In => flow.destination(),
+            Direction::Out => flow.client(),
         };
         let id = match fib.lookup(destination) {
             Lookup::Hop(id) => id,
@@ -143,39 +136,6 @@ impl Lcore {
             Direction::Out => (flow.hop_out, flow.fib_version) = (id.0, fib.version()),
         }
         fib.hop(id).map_or(Next::Nowhere, |hop| Next::Hop(*hop))
-    }
-}
-
-/// The straight line: the next hop is remembered and resolved, and the packet may go there. Answers its port.
-#[inline(always)]
-fn send(
-    packet: &mut Packet<'_>,
-    flow: &Flow,
-    direction: Direction,
-    stats: &LcoreStats,
-    fib: &Fib,
-) -> Option<u16> {
-    let id = match direction {
-        Direction::In => stats.real(flow.real)?.hop(fib.version())?,
-        Direction::Out if flow.fib_version == fib.version() => NextHopId(flow.hop_out),
-        Direction::Out => return None,
-    };
-    let hop = fib.hop(id)?;
-    let macs = hop.macs.as_ref()?;
-    if packet.parsed.ip_len > hop.mtu || transmit::time_to_live(packet.frame, packet.parsed) <= 1 {
-        return None;
-    }
-    rewrite(packet, flow, direction);
-    transmit::ethernet(packet.frame, *macs);
-    Some(hop.port)
-}
-
-#[inline(always)]
-fn rewrite(packet: &mut Packet<'_>, flow: &Flow, direction: Direction) {
-    if flow.is_masq() {
-        transmit::nat(packet.frame, packet.parsed, flow, direction, true);
-    } else {
-        transmit::direct(packet.frame, packet.parsed);
     }
 }
 

@@ -20,6 +20,7 @@ impl Lcore {
     /// proportion to the services that changed (and a pointer's comparison for each that did not).
     pub fn load(&mut self, next: Arc<Snapshot>) -> Arc<Snapshot> {
         let old = std::mem::replace(&mut self.snapshot, Arc::clone(&next));
+        self.fib = Arc::clone(&next.fib);
         self.timeouts = StateTimeouts::new(next.timeouts);
         if self.services.len() < next.services.len() {
             self.services.resize_with(next.services.len(), ServiceState::default);

@@ -1,4 +1,4 @@
-//! A packet without a known flow: whose is it, may it start one, and with which real (reference 4.4, steps 7 and 8).
+//! A packet without a flow: whose is it, may it start one, and with which real (reference 4.4, steps 7 and 8).
 use std::net::IpAddr;
 
 use super::Lcore;
@@ -15,16 +15,8 @@ use crate::verdict::Verdict;
 const FTP_DATA: u16 = 20;
 
 impl Lcore {
-    /// The candidate was none, or another flow's: looks through all that share the tag, then schedules.
-    #[cold]
-    pub(super) fn without_candidate(&mut self, packet: &mut Packet<'_>) -> Verdict {
-        match self.flows.find(packet.key, packet.hash) {
-            Some((id, direction)) => self.known(packet, id, direction),
-            None => self.unknown(packet),
-        }
-    }
-
-    fn unknown(&mut self, packet: &mut Packet<'_>) -> Verdict {
+    /// No flow has the packet's key.
+    pub(super) fn unknown(&mut self, packet: &mut Packet<'_>) -> Verdict {
         let parsed = packet.parsed;
         let snapshot = &self.snapshot;
         if snapshot.may_have_flows((parsed.protocol, parsed.dst, parsed.dport)) {

@@ -1,6 +1,7 @@
 //! One lcore's share of the load balancer: its flows, its schedulers, and the snapshot it works by.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod burst;
+mod established;
 mod forward;
 mod load;
 mod miss;
@@ -8,6 +9,7 @@ mod miss;
 use std::sync::Arc;
 
 use crate::config::Snapshot;
+use crate::fib::Fib;
 use crate::flow::{Flow, FlowId, FlowTable, FlowView, Seed};
 use crate::proto::StateTimeouts;
 use crate::real::RealTable;
@@ -38,6 +40,8 @@ pub struct Lcore {
     /// By slot of the service.
     services: Vec<load::ServiceState>,
     snapshot: Arc<Snapshot>,
+    /// The snapshot's.
+    fib: Arc<Fib>,
     timeouts: StateTimeouts,
     table: Arc<RealTable>,
     stats: Arc<LcoreStats>,
@@ -65,6 +69,7 @@ impl Lcore {
             services: Vec::new(),
             timeouts: StateTimeouts::new(snapshot.timeouts),
             snapshot: Arc::new(Snapshot::empty()),
+            fib: Arc::default(),
             table,
             stats,
             sweep: None,

@@ -32,7 +32,6 @@ pub(crate) enum Activity {
 }
 
 /// Moves a flow's state by one packet and restarts its timer. `flag_byte` is the TCP flags byte.
-#[inline(always)]
 pub(crate) fn advance(
     flow: &mut Flow,
     direction: Direction,
@@ -40,7 +39,7 @@ pub(crate) fn advance(
     timeouts: &StateTimeouts,
     now: Jiffies,
 ) -> Activity {
-    if flow.protocol != Protocol::Tcp as u8 {
+    if flow.protocol() != Protocol::Tcp as u8 {
         if direction == Direction::Out {
             flow.flags &= !flags::NO_OUTPUT;
         }
@@ -72,6 +71,37 @@ pub(crate) fn advance(
         }
         _ => Activity::Same,
     }
+}
+
+/// The deadline that a packet gives its flow, where that is all it changes: neither state nor flags, and no nearer
+/// deadline.
+#[inline(always)]
+pub(crate) fn unchanged(
+    flow: &Flow,
+    direction: Direction,
+    flag_byte: u8,
+    timeouts: &StateTimeouts,
+    now: Jiffies,
+) -> Option<Jiffies> {
+    let one_sided = flow.flags & flags::NO_OUTPUT != 0;
+    if direction == Direction::Out && one_sided {
+        return None;
+    }
+    let timeout = if flow.protocol() == Protocol::Tcp as u8 {
+        let seen = match direction {
+            Direction::Out => tcp::Seen::Output,
+            Direction::In if one_sided => tcp::Seen::InputOnly,
+            Direction::In => tcp::Seen::Input,
+        };
+        if tcp::next(flow.state, seen, flag_byte) != flow.state {
+            return None;
+        }
+        *timeouts.tcp.get(usize::from(flow.state))?
+    } else {
+        timeouts.udp
+    };
+    let expires = now.after(timeout);
+    (expires.since(flow.expires) >= 0).then_some(expires)
 }
 
 /// The name of a state as the kernel prints it.

@@ -52,6 +52,26 @@ impl Outputs {
         }
     }
 
+    /// Sends a whole burst out of one port at once, behind what waits there; `false`, with nothing done, where the
+    /// worker has no queue of its own on it. What the device does not take waits.
+    #[inline]
+    pub fn transmit_all(&mut self, burst: &mut Burst, port: u16) -> bool {
+        let Some(Egress::Queue(queue, waiting)) = self.egress.get_mut(usize::from(port)) else { return false };
+        if !waiting.is_empty() {
+            queue.tx_burst(waiting);
+        }
+        if waiting.is_empty() {
+            queue.tx_burst(burst);
+        }
+        for frame in burst.drain() {
+            if let Err(frame) = waiting.push(frame) {
+                self.stats.count_drop(DropReason::TxFull);
+                drop(frame);
+            }
+        }
+        true
+    }
+
     /// Queues a frame for a port.
     #[inline]
     pub fn transmit(&mut self, frame: Mbuf, port: u16) {

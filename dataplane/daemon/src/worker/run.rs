@@ -184,6 +184,11 @@ impl Worker {
 
     fn process(&mut self, ingress: &Ingress, now: sluice_core::Jiffies) {
         self.lcore.process_burst(now, ingress, self.burst.as_mut_slice(), &mut self.verdicts);
+        if let Some(port) = common_port(self.verdicts.get(..self.burst.len()))
+            && self.outputs.transmit_all(&mut self.burst, port)
+        {
+            return;
+        }
         for (frame, verdict) in self.burst.drain().zip(self.verdicts) {
             self.outputs.dispatch(frame, verdict, ingress);
         }
@@ -195,4 +200,13 @@ impl Worker {
             Idle::Poll | Idle::Sleep => pause(),
         }
     }
+}
+
+/// The port that all packets leave by, if they all do.
+#[inline]
+fn common_port(verdicts: Option<&[Verdict]>) -> Option<u16> {
+    let (first, others) = verdicts?.split_first()?;
+    let Verdict::Transmit { port } = *first else { return None };
+    let same = |verdict: &Verdict| matches!(verdict, Verdict::Transmit { port: other } if *other == port);
+    others.iter().all(same).then_some(port)
 }
