@@ -5,6 +5,17 @@
 //! [`Lcore`] owns its flows and works by the snapshot it was last given.
 //!
 //! [`PacketBuf`]: sluice_packet::PacketBuf
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod config;
 mod cpu;
 mod drop;
