@@ -140,6 +140,10 @@ pub struct LcoreStats {
     pub flows_made: Counter,
     /// Flows ended by their timer.
     pub flows_expired: Counter,
+    /// Half-open flows, and UDP flows of one packet, ended because the table was full.
+    pub evicted_half_open: Counter,
+    /// Closing flows ended because the table was full.
+    pub evicted_closing: Counter,
 }
 
 impl LcoreStats {
@@ -156,6 +160,8 @@ impl LcoreStats {
             flows: Counter::default(),
             flows_made: Counter::default(),
             flows_expired: Counter::default(),
+            evicted_half_open: Counter::default(),
+            evicted_closing: Counter::default(),
         }
     }
 

@@ -112,7 +112,11 @@ impl Lcore {
         let reals = Reals { list: &service.reals, table: &self.table };
         let at = scheduler.pick(reals).ok_or(DropReason::NoReal)?;
         let new = describe(packet, service, at).ok_or(DropReason::NoReal)?;
-        self.flows.insert(&new).map(Some).ok_or(DropReason::FlowTableFull)
+        let mut made = self.flows.insert(&new);
+        if made.is_none() && self.make_room() {
+            made = self.flows.insert(&new);
+        }
+        made.map(Some).ok_or(DropReason::FlowTableFull)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One lcore's share of the load balancer: its flows, its schedulers, and the snapshot it works by.
 mod burst;
 mod established;
+mod evict;
 mod forward;
 mod load;
 mod miss;
@@ -44,6 +45,8 @@ pub struct Lcore {
     timeouts: StateTimeouts,
     table: Arc<RealTable>,
     stats: Arc<LcoreStats>,
+    /// Where to look next for a flow to end when the table is full.
+    rover: u32,
     /// Where to go on looking for flows whose real is gone, while that is called for.
     sweep: Option<u32>,
     /// Out only while a burst is processed.
@@ -71,6 +74,7 @@ impl Lcore {
             fib: Arc::default(),
             table,
             stats,
+            rover: 0,
             sweep: None,
             stage: Some(Box::default()),
         };

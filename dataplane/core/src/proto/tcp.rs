@@ -19,8 +19,15 @@ const LI: u8 = 9;
 const SA: u8 = 10;
 
 /// No state yet: a flow before its first packet is counted.
-#[cfg(test)]
 pub(crate) const NONE: u8 = NO;
+/// Open on both sides.
+pub(crate) const ESTABLISHED: u8 = ES;
+/// Half open: a SYN from the real.
+pub(crate) const SYN_SENT: u8 = SS;
+/// Half open: a SYN from the client.
+pub(crate) const SYN_RECV: u8 = SR;
+/// Half open, under secure_tcp.
+pub(crate) const SYNACK: u8 = SA;
 /// Closing handshake done.
 pub(crate) const TIME_WAIT: u8 = TW;
 /// Reset, or a packet without any of SYN, FIN, ACK and RST.
