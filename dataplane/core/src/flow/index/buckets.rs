@@ -1,7 +1,8 @@
-//! From a hash to the few slots that may hold its flow: buckets of one cache line with 16-bit tags.
+//! The index in buckets of one cache line with 16-bit tags.
 //!
 //! A key lives in the first bucket from its home on that had room; every full bucket it passed counts it in
 //! `overflow`, so that a search knows where to stop and a removal leaves no tombstone. Never grows.
+use super::filled;
 use crate::cpu::{equal_lanes, prefetch};
 
 const LANES: usize = 10;
@@ -186,15 +187,6 @@ impl Index {
         }
         None
     }
-}
-
-/// A table of `count` copies, its memory shown to `advise` (address, bytes) before the first touch.
-pub(super) fn filled<T: Clone>(count: usize, with: T, advise: &dyn Fn(*mut u8, usize)) -> Box<[T]> {
-    let mut table = Vec::with_capacity(count);
-    let room = table.spare_capacity_mut();
-    advise(room.as_mut_ptr().cast(), size_of_val(room));
-    table.resize(count, with);
-    table.into_boxed_slice()
 }
 
 #[cfg(test)]
