@@ -93,3 +93,21 @@ pub struct Parsed {
     /// Destination port.
     pub dport: u16,
 }
+
+impl Parsed {
+    /// What is known before anything has been read.
+    pub const NOTHING: Self = Self {
+        kind: Kind::Other,
+        malformed: Malformed::None,
+        protocol: 0,
+        flags: 0,
+        l3: 0,
+        l4: 0,
+        ip_len: 0,
+        vlan: 0,
+        src: 0,
+        dst: 0,
+        sport: 0,
+        dport: 0,
+    };
+}

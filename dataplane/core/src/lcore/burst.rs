@@ -3,7 +3,7 @@
 //! Each stage runs over the whole burst and asks for the memory that the next one reads, so that the loads of 32
 //! packets overlap: bucket first, then the flow's first line. Only the last stage changes anything; it confirms the
 //! key on the flow itself, so a candidate that an earlier packet of the burst has ended is seen to be stale.
-use sluice_packet::{Kind, Malformed, PacketBuf, Parsed, classify_into};
+use sluice_packet::{Kind, PacketBuf, Parsed, classify_into};
 
 use super::Lcore;
 use crate::drop::DropReason;
@@ -33,22 +33,8 @@ pub(super) struct Stage {
 
 impl Default for Stage {
     fn default() -> Self {
-        let parsed = Parsed {
-            kind: Kind::Other,
-            malformed: Malformed::None,
-            protocol: 0,
-            flags: 0,
-            l3: 0,
-            l4: 0,
-            ip_len: 0,
-            vlan: 0,
-            src: 0,
-            dst: 0,
-            sport: 0,
-            dport: 0,
-        };
         let nothing = Staged {
-            parsed,
+            parsed: Parsed::NOTHING,
             key: Key4::new(0, 0, 0, 0, 0),
             hash: 0,
             candidate: Candidate::NONE,

@@ -13,22 +13,6 @@ mod transport;
 use crate::header::{Ethernet, Header, Vlan, ethertype};
 use crate::{Kind, Malformed, Parsed};
 
-/// What is known before anything has been read.
-const NOTHING: Parsed = Parsed {
-    kind: Kind::Other,
-    malformed: Malformed::None,
-    protocol: 0,
-    flags: 0,
-    l3: 0,
-    l4: 0,
-    ip_len: 0,
-    vlan: 0,
-    src: 0,
-    dst: 0,
-    sport: 0,
-    dport: 0,
-};
-
 /// Tags that are passed over; a frame with more is the kernel's.
 const MAX_VLAN_TAGS: usize = 2;
 
@@ -41,7 +25,7 @@ const MAX_VLAN_TAGS: usize = 2;
 /// The answer for a broken frame is [`Kind::Bad`] with a reason; no input panics.
 #[inline]
 pub fn classify(frame: &[u8], frame_len: usize, mac: &[u8; 6], ip_checksum_good: bool) -> Parsed {
-    let mut parsed = NOTHING;
+    let mut parsed = Parsed::NOTHING;
     classify_into(frame, frame_len, mac, ip_checksum_good, &mut parsed);
     parsed
 }
@@ -55,7 +39,7 @@ pub fn classify_into(
     ip_checksum_good: bool,
     out: &mut Parsed,
 ) {
-    *out = NOTHING;
+    *out = Parsed::NOTHING;
     let Some(ethernet) = Ethernet::at(frame, 0) else {
         return bad(out, Malformed::EthernetTruncated);
     };
@@ -98,7 +82,7 @@ fn not_ipv4(frame: &[u8], frame_len: usize, mut ethertype: u16, ip_checksum_good
 /// The frame is broken. What was read of it before is of no use any more.
 #[cold]
 fn bad(out: &mut Parsed, malformed: Malformed) {
-    *out = Parsed { kind: Kind::Bad, malformed, vlan: out.vlan, ..NOTHING };
+    *out = Parsed { kind: Kind::Bad, malformed, vlan: out.vlan, ..Parsed::NOTHING };
 }
 
 /// What lies in one piece of the bytes from `start` to `end`. A chained frame may end its first piece before
