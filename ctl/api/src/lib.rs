@@ -47,7 +47,7 @@ pub use request::Request;
 pub use rpc::{Call, Id, Message, Rejected};
 pub use service::{Netmask, Persistence, SchedFlag, ServiceEntry, ServiceSpec};
 pub use stats::{Rates, Stats};
-pub use status::{LcoreStatus, PortStatus, Status, TableStatus, TwinStatus};
+pub use status::{BurstSizes, LcoreStatus, PortStatus, Status, TableStatus, TwinStatus};
 pub use sync::{SyncDaemon, SyncRole};
 
 /// Where sluiced listens unless it is told otherwise.

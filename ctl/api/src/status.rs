@@ -32,10 +32,65 @@ pub struct LcoreStatus {
     pub bursts: u64,
     /// Packets given to the lcore that owns their flow.
     pub steered: u64,
+    /// Packets dropped here, for whatever reason; `drops` tells the reasons.
+    pub dropped: u64,
+    /// Rounds of the polling loop.
+    pub loops: u64,
+    /// TSC cycles of all loops.
+    pub cycles: u64,
+    /// TSC cycles of the loops that found packets.
+    pub busy_cycles: u64,
     /// The share of the last second spent on packets rather than on empty polls, 0.0..=1.0.
     pub busy: f64,
+    /// TSC cycles a packet took in the last second, everything counted; 0.0 = no packet came.
+    pub cycles_per_packet: f64,
+    /// Bursts by size; together as many as `bursts`.
+    pub burst_sizes: BurstSizes,
     /// Flows it owns.
     pub flows: u64,
+}
+
+/// How many bursts held how many packets. Mostly small ones: the lcore has time to spare. Mostly full ones: packets
+/// wait for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BurstSizes {
+    /// One packet.
+    #[serde(rename = "1")]
+    pub one: u64,
+    /// Two.
+    #[serde(rename = "2")]
+    pub two: u64,
+    /// Three or four.
+    #[serde(rename = "3-4")]
+    pub to_4: u64,
+    /// 5 to 8.
+    #[serde(rename = "5-8")]
+    pub to_8: u64,
+    /// 9 to 16.
+    #[serde(rename = "9-16")]
+    pub to_16: u64,
+    /// 17 to 31.
+    #[serde(rename = "17-31")]
+    pub to_31: u64,
+    /// 32: full, there may have been more.
+    #[serde(rename = "32")]
+    pub full: u64,
+}
+
+impl BurstSizes {
+    /// The names of the classes, smallest first.
+    pub const NAMES: [&'static str; 7] = ["1", "2", "3-4", "5-8", "9-16", "17-31", "32"];
+
+    /// The counts in the order of [`NAMES`](Self::NAMES).
+    pub const fn counts(self) -> [u64; 7] {
+        [self.one, self.two, self.to_4, self.to_8, self.to_16, self.to_31, self.full]
+    }
+}
+
+impl From<[u64; 7]> for BurstSizes {
+    fn from([one, two, to_4, to_8, to_16, to_31, full]: [u64; 7]) -> Self {
+        Self { one, two, to_4, to_8, to_16, to_31, full }
+    }
 }
 
 /// One port. Counters run from the daemon's start.

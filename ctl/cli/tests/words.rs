@@ -16,7 +16,20 @@ fn status() -> Status {
         services: 2,
         reals: 5,
         lcores: vec![
-            LcoreStatus { id: 1, packets: 3200, bursts: 100, steered: 7, busy: 0.125, flows: 40 },
+            LcoreStatus {
+                id: 1,
+                packets: 3200,
+                bursts: 200,
+                steered: 7,
+                dropped: 11,
+                loops: 123_456,
+                cycles: 8_000_000,
+                busy_cycles: 1_000_000,
+                busy: 0.125,
+                cycles_per_packet: 312.5,
+                burst_sizes: [100, 20, 0, 0, 1, 4, 75].into(),
+                flows: 40,
+            },
             LcoreStatus { id: 2, ..Default::default() },
         ],
         ports: vec![PortStatus {
@@ -64,9 +77,13 @@ fn status_fits_a_screen() {
 up 1 d 02:03:04, 2 services, 5 real servers
 flows 1024 of 4096 (25.0 %)
 
-LCORE    BUSY  PACKETS  PER BURST  STEERED  FLOWS
-1      12.5 %     3200       32.0        7     40
-2       0.0 %        0        0.0        0      0
+LCORE    BUSY  CYCLES/PACKET  PACKETS  PER BURST  STEERED  DROPPED   LOOPS  FLOWS
+1      12.5 %            312     3200       16.0        7       11  123456     40
+2       0.0 %              -        0        0.0        0        0       0      0
+
+BURSTS OF       1       2    3-4    5-8   9-16  17-31      32
+1          50.0 %  10.0 %  0.0 %  0.0 %  0.5 %  2.0 %  37.5 %
+2           0.0 %   0.0 %  0.0 %  0.0 %  0.0 %  0.0 %   0.0 %
 
 PORT            LINK    RX    TX  MISSED  NO MBUF  RX ERRORS  TX ERRORS
 client  10000 Mbit/s  3200  3100       9        0          0          0

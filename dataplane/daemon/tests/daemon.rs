@@ -1,108 +1,17 @@
 //! The daemon itself, on devices that carry nothing: start, refusals, restart after kill -9, orderly end.
 
-use std::io::Read;
+mod place;
+
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use sluice_api::Client;
-use sluice_api::request::Request;
-use sluice_api::{Protocol, ServiceEntry, ServiceId, ServiceSpec, Version};
+use nix::sys::signal::Signal;
+use place::{NULL, Place, refusal};
+use sluice_api::{Client, Protocol, Request, ServiceEntry, ServiceId, ServiceSpec};
 
-/// A place for one daemon's files.
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("folder"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// A configuration that needs neither root nor huge pages; `port` is appended to its one port.
-    fn config(&self, port: &str) -> String {
-        format!(
-            "[lcores]\nworkers = [0]\nidle = \"sleep\"\n[memory]\nno_huge = true\nmegabytes = 128\nmbufs = 4096\n\
-             [control]\nsocket = \"{}\"\n[state]\nfile = \"{}\"\n[tables]\nflows = 4096\nreals = 64\n\
-             [[ports]]\nname = \"wan\"\n{port}\n",
-            self.path("control.sock").display(),
-            self.path("state.json").display()
-        )
-    }
-
-    fn command(&self, config: &str) -> Command {
-        let file = self.path("sluice.toml");
-        std::fs::write(&file, config).expect("written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sluiced"));
-        command.arg("--config").arg(file).args(["--log", "error"]).stderr(Stdio::piped());
-        command
-    }
-
-    /// Runs a daemon that must not start; its one line.
-    fn refused(&self, config: &str) -> String {
-        refusal(&self.command(config).output().expect("runs"))
-    }
-
-    fn start(&self) -> Daemon {
-        let mut child = self.command(&self.config(NULL)).spawn().expect("runs");
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let answer = Client::connect(&self.path("control.sock"))
-                .and_then(|mut client| client.call::<Version>(&Request::Version));
-            if answer.is_ok() {
-                return Daemon(child);
-            }
-            if let Some(status) = child.try_wait().expect("waited") {
-                panic!("ended with {status}: {}", stderr(&mut child));
-            }
-            assert!(Instant::now() < deadline, "does not answer: {answer:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn client(&self) -> Client {
-        Client::connect(&self.path("control.sock")).expect("connected")
-    }
-}
-
-/// A device that neither receives nor sends.
-const NULL: &str = "device = \"net_null0,no-rx=1\"\ntwin = false";
-
-struct Daemon(Child);
-
-impl Daemon {
-    fn end(mut self, signal: Signal) -> ExitStatus {
-        kill(Pid::from_raw(self.0.id().cast_signed()), signal).expect("signalled");
-        self.0.wait().expect("waited")
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn stderr(child: &mut Child) -> String {
-    let mut text = String::new();
-    if let Some(pipe) = &mut child.stderr {
-        pipe.read_to_string(&mut text).expect("read");
-    }
-    text
-}
-
-fn refusal(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert_eq!(text.lines().count(), 1, "one line: {text}");
-    text.trim_end().strip_prefix("sluiced: ").unwrap_or_else(|| panic!("no name in front: {text}")).to_owned()
-}
+/// A device that always has a full burst of frames for nobody.
+const FLOOD: &str = "device = \"net_null0,size=64\"\ntwin = false";
 
 fn service() -> ServiceSpec {
     ServiceSpec {
@@ -134,6 +43,30 @@ fn starts_answers_and_ends_in_order() {
     let daemon = place.start();
     assert_eq!(services(&mut place.client()), [service()]);
     assert!(daemon.end(Signal::SIGINT).success());
+}
+
+#[test]
+fn a_flood_shows_in_where_the_cycles_go() {
+    let place = Place::new();
+    let _daemon = place.start_with(FLOOD);
+    let mut client = place.client();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let lcore = loop {
+        let status: sluice_api::Status = client.call(&Request::Status).expect("status");
+        let [lcore] = &status.lcores[..] else { panic!("one worker: {status:?}") };
+        // Shares are of a whole second.
+        if lcore.cycles_per_packet > 0.0 {
+            break lcore.clone();
+        }
+        assert!(Instant::now() < deadline, "{lcore:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(lcore.busy > 0.5 && lcore.loops > 0 && lcore.dropped > 0, "{lcore:?}");
+    assert!(lcore.busy_cycles <= lcore.cycles, "{lcore:?}");
+    let bursts: u64 = lcore.burst_sizes.counts().iter().sum();
+    assert_eq!(lcore.burst_sizes.full, bursts, "every burst is full: {lcore:?}");
+    // The worker counts on while it is read.
+    assert!(lcore.packets.abs_diff(32 * bursts) <= lcore.packets / 2, "{lcore:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use sluice_api::{LcoreStatus, PortStatus, Request, Status, TwinStatus};
+use sluice_api::{BurstSizes, LcoreStatus, PortStatus, Request, Status, TwinStatus};
 
 use super::{ask, table};
 use crate::failure::Failure;
@@ -34,6 +34,11 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// A second without packets has no cost of one.
+fn cycles(per_packet: f64) -> String {
+    if per_packet > 0.0 { format!("{per_packet:.0}") } else { "-".to_owned() }
+}
+
 fn lcores(out: &mut impl Write, lcores: &[LcoreStatus]) -> io::Result<()> {
     let rows: Vec<_> = lcores
         .iter()
@@ -42,15 +47,37 @@ fn lcores(out: &mut impl Write, lcores: &[LcoreStatus]) -> io::Result<()> {
             [
                 l.id.to_string(),
                 percent(l.busy),
+                cycles(l.cycles_per_packet),
                 l.packets.to_string(),
                 format!("{per_burst:.1}"),
                 l.steered.to_string(),
+                l.dropped.to_string(),
+                l.loops.to_string(),
                 l.flows.to_string(),
             ]
         })
         .collect();
+    let titles =
+        ["LCORE", "BUSY", "CYCLES/PACKET", "PACKETS", "PER BURST", "STEERED", "DROPPED", "LOOPS", "FLOWS"];
     writeln!(out)?;
-    table::print(out, ["LCORE", "BUSY", "PACKETS", "PER BURST", "STEERED", "FLOWS"], &rows)
+    table::print(out, titles, &rows)?;
+    burst_sizes(out, lcores)
+}
+
+/// Of all bursts, how many in a hundred held so many packets.
+fn burst_sizes(out: &mut impl Write, lcores: &[LcoreStatus]) -> io::Result<()> {
+    let rows: Vec<_> = lcores
+        .iter()
+        .map(|l| {
+            let counts = l.burst_sizes.counts();
+            let all = counts.iter().sum::<u64>().max(1) as f64;
+            let [one, two, to_4, to_8, to_16, to_31, full] = counts.map(|count| percent(count as f64 / all));
+            [l.id.to_string(), one, two, to_4, to_8, to_16, to_31, full]
+        })
+        .collect();
+    let [one, two, to_4, to_8, to_16, to_31, full] = BurstSizes::NAMES;
+    writeln!(out)?;
+    table::print(out, ["BURSTS OF", one, two, to_4, to_8, to_16, to_31, full], &rows)
 }
 
 fn ports(out: &mut impl Write, ports: &[PortStatus]) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use sluice_api::{LcoreStatus, PortStatus, Status, TableStatus, TwinStatus};
-use sluice_core::LcoreStats;
+use sluice_core::{Counter, DropReason, LcoreStats};
 use sluice_dpdk::StartedPort;
 
 use crate::config::{MacAddress, Port};
@@ -28,37 +28,66 @@ pub struct WorkerView {
     pub stats: Arc<LcoreStats>,
     /// Its sign of life.
     pub pulse: Arc<Pulse>,
-    last: (u64, u64),
-    share: f64,
+    last: Reading,
+    busy: f64,
+    cycles_per_packet: f64,
+}
+
+/// Counters of a worker at one time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    cycles: u64,
+    busy: u64,
+    packets: u64,
 }
 
 impl WorkerView {
     /// A worker that has just started.
     #[must_use]
     pub fn new(cpu: u32, capacity: u64, stats: Arc<LcoreStats>, pulse: Arc<Pulse>) -> Self {
-        Self { cpu, capacity, stats, pulse, last: (0, 0), share: 0.0 }
+        Self { cpu, capacity, stats, pulse, last: Reading::default(), busy: 0.0, cycles_per_packet: 0.0 }
     }
 
-    /// Ends a second over which the busy share is taken.
+    /// Ends a second over which the busy share and the cost of a packet are taken.
     pub(super) fn sample(&mut self) {
-        let now = (self.pulse.busy.get(), self.pulse.cycles.get());
-        let (busy, cycles) = (now.0.wrapping_sub(self.last.0), now.1.wrapping_sub(self.last.1));
-        #[expect(clippy::cast_precision_loss, reason = "a share for people to read")]
-        let share = if cycles == 0 { 0.0 } else { busy as f64 / cycles as f64 };
-        self.share = share.min(1.0);
+        let (now, last) = (self.reading(), self.last);
+        let busy = now.busy.wrapping_sub(last.busy);
+        self.busy = ratio(busy, now.cycles.wrapping_sub(last.cycles)).min(1.0);
+        self.cycles_per_packet = ratio(busy, now.packets.wrapping_sub(last.packets));
         self.last = now;
     }
 
+    fn reading(&self) -> Reading {
+        Reading {
+            cycles: self.pulse.cycles.get(),
+            busy: self.pulse.busy.get(),
+            packets: self.stats.packets.get(),
+        }
+    }
+
     fn status(&self) -> LcoreStatus {
+        let Reading { cycles, busy, packets } = self.reading();
         LcoreStatus {
             id: self.cpu,
-            packets: self.stats.packets.get(),
+            packets,
             bursts: self.stats.bursts.get(),
             steered: self.stats.steered.get(),
-            busy: self.share,
+            dropped: DropReason::ALL.iter().map(|reason| self.stats.dropped(*reason)).sum(),
+            loops: self.pulse.loops.get(),
+            cycles,
+            busy_cycles: busy,
+            busy: self.busy,
+            cycles_per_packet: self.cycles_per_packet,
+            burst_sizes: self.pulse.sizes.each_ref().map(Counter::get).into(),
             flows: self.stats.flows.get(),
         }
     }
+}
+
+/// For people to read; 0 where there is nothing to divide by.
+#[expect(clippy::cast_precision_loss, reason = "counts of one second")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// How control reads a port.
@@ -114,5 +143,44 @@ pub(super) fn status(workers: &[WorkerView], ports: &[PortView], twins: &[TwinVi
         },
         twins: twins.iter().map(|twin| twin()).collect(),
         ..Status::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker() -> WorkerView {
+        WorkerView::new(3, 64, Arc::new(LcoreStats::new(1)), Arc::default())
+    }
+
+    #[test]
+    fn shares_are_of_the_last_second_and_counters_of_all_time() {
+        let mut worker = worker();
+        for (cycles, busy, packets) in [(1_000, 900, 100), (2_000, 500, 10)] {
+            worker.pulse.cycles.add(cycles);
+            worker.pulse.busy.add(busy);
+            worker.stats.packets.add(packets);
+            worker.sample();
+        }
+        let status = worker.status();
+        assert_eq!((status.cycles, status.busy_cycles, status.packets), (3_000, 1_400, 110));
+        assert_eq!((status.busy, status.cycles_per_packet), (0.25, 50.0));
+        worker.sample();
+        assert_eq!((worker.status().busy, worker.status().cycles_per_packet), (0.0, 0.0), "a silent second");
+    }
+
+    #[test]
+    fn drops_of_all_reasons_are_summed_and_burst_sizes_keep_their_order() {
+        let worker = worker();
+        worker.stats.count_drops(DropReason::NoReal, 2);
+        worker.stats.count_drops(DropReason::TxFull, 3);
+        for (size, count) in worker.pulse.sizes.iter().zip(1..) {
+            size.add(count);
+        }
+        let status = worker.status();
+        assert_eq!(status.dropped, 5);
+        assert_eq!(status.burst_sizes.counts(), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(status.burst_sizes.full, 7);
     }
 }

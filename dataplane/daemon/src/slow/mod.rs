@@ -2,6 +2,16 @@
 //!
 //! Frames between ports and their twins, and frames whose next hop is not resolved yet. Reading a tap is a system call,
 //! so no lcore does it.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 mod hold;
 mod thread;

@@ -56,7 +56,9 @@ impl Outputs {
     /// worker has no queue of its own on it. What the device does not take waits.
     #[inline]
     pub fn transmit_all(&mut self, burst: &mut Burst, port: u16) -> bool {
-        let Some(Egress::Queue(queue, waiting)) = self.egress.get_mut(usize::from(port)) else { return false };
+        let Some(Egress::Queue(queue, waiting)) = self.egress.get_mut(usize::from(port)) else {
+            return false;
+        };
         if !waiting.is_empty() {
             queue.tx_burst(waiting);
         }

@@ -1,4 +1,14 @@
 //! The workers: one per lcore, each with a queue of its own on every port, its own flows and its own counters.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 mod clock;
 mod egress;
@@ -8,6 +18,6 @@ mod run;
 
 pub use clock::Clock;
 pub use egress::{Egress, Outputs};
-pub use pulse::Pulse;
+pub use pulse::{Pulse, SIZES};
 pub use rings::{Errand, ForSlow, Passed, RING, Rings, SlowRings, Wish, rings};
 pub use run::{Input, Worker, WorkerConfig};

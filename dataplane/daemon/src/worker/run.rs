@@ -183,6 +183,7 @@ impl Worker {
     }
 
     fn process(&mut self, ingress: &Ingress, now: sluice_core::Jiffies) {
+        self.pulse.count_burst(self.burst.len());
         self.lcore.process_burst(now, ingress, self.burst.as_mut_slice(), &mut self.verdicts);
         if let Some(port) = common_port(self.verdicts.get(..self.burst.len()))
             && self.outputs.transmit_all(&mut self.burst, port)
