@@ -81,13 +81,14 @@ impl Template {
         let ((address, port), (was_address, was_port)) = (client(flow), client(0));
         let moved = Delta::of_u32(was_address.to_bits(), address.to_bits());
         let all_moved = moved.plus(Delta::of_u16(was_port, port));
-        let mut frame = self.frame;
-        put(&mut frame, IP_SOURCE + self.offset.0, address.octets());
-        put(&mut frame, UDP_SOURCE + self.offset.1, port.to_be_bytes());
+        let into: &mut [u8; FRAME] = into.try_into().expect("a frame's length");
+        // Whole, then patched in place: patched first, the wide copy would wait for the narrow stores before it.
+        *into = self.frame;
+        put(into, IP_SOURCE + self.offset.0, address.octets());
+        put(into, UDP_SOURCE + self.offset.1, port.to_be_bytes());
         let (ip, udp) = (word(&self.frame, IP_CHECKSUM), word(&self.frame, UDP_CHECKSUM));
-        put(&mut frame, IP_CHECKSUM, moved.apply(ip).to_be_bytes());
-        put(&mut frame, UDP_CHECKSUM, all_moved.apply_udp(udp).to_be_bytes());
-        into.copy_from_slice(&frame);
+        put(into, IP_CHECKSUM, moved.apply(ip).to_be_bytes());
+        put(into, UDP_CHECKSUM, all_moved.apply_udp(udp).to_be_bytes());
     }
 }
 

@@ -2,13 +2,14 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
+use sluice_bench::balancer::MAC;
 use sluice_bench::cycles;
 use sluice_bench::traffic::Template;
 use sluice_core::BURST;
 use sluice_packet::{Kind, PacketBuf, classify};
 
 use crate::measurement::{Cycles, sum};
-use crate::rig::{Frames, MAC};
+use crate::rig::Frames;
 
 pub(crate) fn bench(criterion: &mut Criterion<Cycles>) {
     let mut group = criterion.benchmark_group("classify");

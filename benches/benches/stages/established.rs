@@ -1,10 +1,11 @@
 //! Packets of flows that exist, met in random order, at table sizes from one cache line to far beyond the caches.
 use criterion::{BenchmarkId, Criterion, Throughput};
+use sluice_bench::balancer::MAC;
 use sluice_bench::traffic::{REALS, Template};
 use sluice_core::{BURST, Forward};
 
 use crate::measurement::{Cycles, sum};
-use crate::rig::{Frames, MAC, Rig};
+use crate::rig::{Frames, Rig};
 
 const FLOWS: [u32; 4] = [1, 10_000, 100_000, 1_000_000];
 

@@ -8,6 +8,7 @@ mod measurement;
 mod new_flows;
 mod place;
 mod rig;
+mod strangers;
 
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ fn main() {
         .configure_from_args();
     classify::bench(&mut criterion);
     established::bench(&mut criterion);
+    strangers::bench(&mut criterion);
     new_flows::bench(&mut criterion);
+    new_flows::schedulers(&mut criterion);
     criterion.final_summary();
 }

@@ -1,24 +1,14 @@
 //! One lcore with one virtual service, fed with bursts of byte arrays.
 use std::array::from_fn;
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
+use sluice_bench::balancer::{Balancer, MAC, Shape};
 use sluice_bench::cycles;
-use sluice_bench::traffic::{FRAME, NEIGHBOUR, REAL_PORT, REALS, Template, VIP, VPORT, real};
-use sluice_core::{
-    BURST, Director, Fib, FibPort, Forward, Ingress, Jiffies, Lcore, LcoreConfig, LcoreStats, Limits,
-    Protocol, RealConfig, RealTable, Route, ServiceConfig, ServiceKey, Timeouts, Verdict,
-};
+use sluice_bench::traffic::{FRAME, REALS, Template};
+use sluice_core::{BURST, Forward, Ingress, Jiffies, Lcore, Verdict};
 use sluice_packet::PacketBuf;
 use sluice_packet::build::ArrayBuf;
-
-/// The port's MAC address.
-pub(crate) const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
-
-const KEY: ServiceKey =
-    ServiceKey::Address { protocol: Protocol::Udp, address: IpAddr::V4(VIP), port: VPORT };
 
 /// A burst of frames in arrays.
 pub(crate) struct Frames([ArrayBuf; BURST]);
@@ -41,6 +31,14 @@ impl Frames {
         // The stores are done before the clock starts.
         fence(Ordering::SeqCst);
     }
+
+    /// Writes a frame of [`FRAME`] bytes into each array.
+    pub(crate) fn set_each(&mut self, mut next: impl FnMut() -> Vec<u8>) {
+        for array in &mut self.0 {
+            array.data_mut().copy_from_slice(&next());
+        }
+        fence(Ordering::SeqCst);
+    }
 }
 
 pub(crate) struct Rig {
@@ -52,29 +50,15 @@ pub(crate) struct Rig {
 impl Rig {
     /// A service that forwards by `forward` in round robin, a table for `capacity` flows, `udp` seconds of idle time.
     pub(crate) fn new(forward: Forward, capacity: usize, udp: u32) -> Self {
-        let reals = Arc::new(RealTable::new(64));
-        let mut director = Director::new(Limits { services: 64 }, Arc::clone(&reals));
-        let service = ServiceConfig {
-            key: KEY,
-            scheduler: "rr".to_owned(),
-            flags: 0,
-            persistence: None,
-            one_packet: false,
-            engine: None,
-        };
-        director.add_service(service).expect("a service");
-        // The last added is the first in the kernel's order.
-        for n in (0..REALS).rev() {
-            director.add_real(&KEY, server(n, forward)).expect("a real server");
-        }
-        director.set_timeouts(Timeouts { tcp: 0, tcp_fin: 0, udp }).expect("a timeout");
-        director.set_fib(Arc::new(fib()));
-        let now = Jiffies(0);
-        let config = LcoreConfig { id: 0, lcores: 1, flows: capacity, seed: [0x5eed, 0xbed], now };
-        let stats = Arc::new(LcoreStats::new(64));
+        Self::of(&Shape { forward, scheduler: "rr", reals: REALS, udp_seconds: udp }, capacity)
+    }
+
+    /// A service of any shape.
+    pub(crate) fn of(shape: &Shape, capacity: usize) -> Self {
+        let balancer = Balancer::new(shape).expect("a service that the balancer takes");
         // Pages are malloc's to choose, see `place`.
-        let lcore = Lcore::new(config, director.snapshot(), reals, stats, &|_, _| {});
-        Self { lcore, now, verdicts: [Verdict::ToKernel; BURST] }
+        let lcore = balancer.lcore(0, 1, capacity, &|_, _| {});
+        Self { lcore, now: Jiffies(0), verdicts: [Verdict::ToKernel; BURST] }
     }
 
     /// Runs one burst and returns what it took in cycles.
@@ -83,12 +67,20 @@ impl Rig {
     /// Where a packet is not forwarded: what was measured would be something else.
     #[inline]
     pub(crate) fn burst(&mut self, frames: &mut Frames) -> u64 {
+        self.burst_to(frames, Verdict::Transmit { port: 0 })
+    }
+
+    /// Runs one burst, all of whose packets are to get this verdict, and returns what it took in cycles.
+    ///
+    /// # Panics
+    /// Where one gets another.
+    #[inline]
+    pub(crate) fn burst_to(&mut self, frames: &mut Frames, wanted: Verdict) -> u64 {
         let ingress = Ingress { port: 0, mac: MAC, from_kernel: false, steered: false };
         let start = cycles::now();
         self.lcore.process_burst(self.now, black_box(&ingress), &mut frames.0, &mut self.verdicts);
         let took = cycles::now() - start;
-        let sent = Verdict::Transmit { port: 0 };
-        assert!(self.verdicts.iter().all(|&verdict| verdict == sent), "{:?}", self.verdicts);
+        assert!(self.verdicts.iter().all(|&verdict| verdict == wanted), "{:?}", self.verdicts);
         took
     }
 
@@ -104,24 +96,4 @@ impl Rig {
     pub(crate) fn flows(&self) -> u64 {
         self.lcore.stats().flows.get()
     }
-}
-
-fn server(n: u32, forward: Forward) -> RealConfig {
-    let port = if forward == Forward::Masq { REAL_PORT } else { VPORT };
-    RealConfig { address: IpAddr::V4(real(n)), port, forward, weight: 1, upper: 0, lower: 0 }
-}
-
-/// Reals are on the link, clients behind a gateway; all neighbours are known.
-fn fib() -> Fib {
-    let gateway = Ipv4Addr::new(192, 0, 2, 254);
-    let mut fib = Fib::default();
-    fib.set_ports(vec![FibPort { mac: MAC, mtu: 1500 }]);
-    fib.set_routes([
-        (Ipv4Addr::UNSPECIFIED, 0, Route { port: 0, gateway: Some(gateway) }),
-        (Ipv4Addr::new(192, 0, 2, 0), 24, Route { port: 0, gateway: None }),
-    ]);
-    for address in (0..REALS).map(real).chain([gateway]) {
-        fib.set_neighbour(0, address, Some(NEIGHBOUR));
-    }
-    fib
 }

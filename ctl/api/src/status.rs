@@ -131,6 +131,10 @@ pub struct TableStatus {
     pub capacity: u64,
     /// Flows there are.
     pub used: u64,
+    /// Half-open flows, and UDP flows of one packet, that made room in a full table.
+    pub evicted_half_open: u64,
+    /// Closing flows that made room in a full table.
+    pub evicted_closing: u64,
 }
 
 /// The kernel interface that stands for a port.

@@ -41,7 +41,7 @@ fn status() -> Status {
             rx_missed: 9,
             ..Default::default()
         }],
-        table: TableStatus { capacity: 4096, used: 1024 },
+        table: TableStatus { capacity: 4096, used: 1024, evicted_half_open: 3, evicted_closing: 0 },
         twins: vec![TwinStatus {
             interface: "client0".to_owned(),
             port: "client".to_owned(),
@@ -75,7 +75,7 @@ fn server() -> Server {
 fn status_fits_a_screen() {
     let want = "\
 up 1 d 02:03:04, 2 services, 5 real servers
-flows 1024 of 4096 (25.0 %)
+flows 1024 of 4096 (25.0 %); a full table ended 3 half-open and 0 closing ones
 
 LCORE    BUSY  CYCLES/PACKET  PACKETS  PER BURST  STEERED  DROPPED   LOOPS  FLOWS
 1      12.5 %            312     3200       16.0        7       11  123456     40

@@ -12,6 +12,10 @@ use sluice_bench::traffic::{FRAME, REALS, Template};
 /// The MAC address of the first device that the `net_pcap` driver makes.
 pub(crate) const PORT_MAC: [u8; 6] = [0x02, 0x70, 0x63, 0x61, 0x70, 0x00];
 
+/// Packets of the shortest capture. The device replays no more at once than a capture holds, so that one of a few packets
+/// would make bursts of a few.
+const SHORTEST: u32 = 1024;
+
 /// The frames that come in, over and over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,27 +29,29 @@ pub(crate) enum Traffic {
 impl Traffic {
     pub(crate) const ALL: [Self; 2] = [Self::Requests, Self::Both];
 
-    /// Packets of the capture.
+    /// Packets of the capture: one or two for each flow, and enough for whole bursts.
     pub(crate) fn packets(self, flows: u32) -> u32 {
-        match self {
+        let each = match self {
             Self::Requests => flows,
             Self::Both => 2 * flows,
-        }
+        };
+        each.max(SHORTEST)
     }
 
-    /// The capture's file name in `folder`.
-    pub(crate) fn capture(self, folder: &Path) -> PathBuf {
+    /// The capture's file in `folder`.
+    pub(crate) fn capture(self, folder: &Path, flows: u32) -> PathBuf {
         folder.join(match self {
-            Self::Requests => "requests.pcap",
-            Self::Both => "both.pcap",
+            Self::Requests => format!("requests-{flows}.pcap"),
+            Self::Both => format!("both-{flows}.pcap"),
         })
     }
 
     pub(crate) fn write_capture(self, folder: &Path, flows: u32) -> Result<()> {
-        let path = self.capture(folder);
+        let path = self.capture(folder, flows);
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let frames = self.frames(flows);
-        pcap::write(&mut BufWriter::new(file), frames.iter().map(<[u8; FRAME]>::as_slice))
+        let repeated = frames.iter().map(<[u8; FRAME]>::as_slice).cycle().take(self.packets(flows) as usize);
+        pcap::write(&mut BufWriter::new(file), repeated)
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
@@ -128,9 +134,17 @@ mod tests {
     }
 
     #[test]
+    fn a_capture_of_one_flow_still_makes_whole_bursts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        Traffic::Requests.write_capture(folder.path(), 1).expect("a capture");
+        let length = std::fs::metadata(Traffic::Requests.capture(folder.path(), 1)).expect("a file").len();
+        assert_eq!(length, 24 + u64::from(SHORTEST) * (16 + FRAME as u64));
+    }
+
+    #[test]
     fn both_ways_holds_a_reply_after_each_request() {
-        let frames = Traffic::Both.frames(10);
-        assert_eq!(frames.len(), Traffic::Both.packets(10) as usize);
+        let frames = Traffic::Both.frames(1000);
+        assert_eq!(frames.len(), Traffic::Both.packets(1000) as usize);
         for pair in frames.chunks(2) {
             let (request, reply) = (&pair[0], &pair[1]);
             assert_eq!(request[26..30], reply[30..34], "the client's address");

@@ -1,4 +1,4 @@
-//! The result: each contender's figures and its ratio to testpmd, as JSON.
+//! The result: each contender's figures and its ratio to the baseline, as JSON.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,11 @@ use serde::Serialize;
 use sluice_bench::traffic::FRAME;
 
 use crate::contender::{Contender, Traffic};
+use crate::generator::Generated;
 use crate::machine::Machine;
 use crate::statistics::Spread;
 use crate::trial::Trial;
+use crate::under_load::UnderLoad;
 
 /// Bytes that a frame has on the wire beyond those in memory: the frame check sequence.
 const CHECK_SEQUENCE: usize = 4;
@@ -18,11 +20,24 @@ const CHECK_SEQUENCE: usize = 4;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
-    pub(crate) flows: u32,
     /// Bytes on the wire, frame check sequence included.
     pub(crate) frame_bytes: usize,
     pub(crate) rounds: u32,
     pub(crate) seconds: f64,
+    /// `sluiced` beside testpmd, for each number of flows.
+    pub(crate) daemon: Vec<Rung>,
+    /// The daemon at full load while its configuration changes and its flows are listed; absent with the daemon's part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) under_load: Option<UnderLoad>,
+    /// Traffic made on the forwarding lcore; absent where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) generated: Option<Generated>,
+}
+
+/// What was found at one number of flows.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Rung {
+    pub(crate) flows: u32,
     pub(crate) contenders: Vec<Entry>,
 }
 
@@ -42,16 +57,9 @@ pub(crate) struct Entry {
     pub(crate) trials: Vec<Trial>,
 }
 
-impl Report {
+impl Rung {
     /// Sums up `trials`, which are in the order of `contenders`, one for each round.
-    pub(crate) fn new(
-        machine: Machine,
-        flows: u32,
-        rounds: u32,
-        seconds: f64,
-        contenders: &[Contender],
-        trials: &[Vec<Trial>],
-    ) -> Self {
+    pub(crate) fn new(flows: u32, contenders: &[Contender], trials: &[Vec<Trial>]) -> Self {
         let entries = contenders.iter().zip(trials).filter_map(|(contender, own)| {
             let baseline = contenders
                 .iter()
@@ -69,8 +77,21 @@ impl Report {
                 trials: own.clone(),
             })
         });
-        let contenders = entries.collect();
-        Self { machine, flows, frame_bytes: FRAME + CHECK_SEQUENCE, rounds, seconds, contenders }
+        Self { flows, contenders: entries.collect() }
+    }
+}
+
+impl Report {
+    pub(crate) fn new(machine: Machine, (rounds, seconds): (u32, f64), daemon: Vec<Rung>) -> Self {
+        Self {
+            machine,
+            frame_bytes: FRAME + CHECK_SEQUENCE,
+            rounds,
+            seconds,
+            daemon,
+            under_load: None,
+            generated: None,
+        }
     }
 
     /// Writes the report into `folder` and returns the file's path.

@@ -15,19 +15,20 @@ use sluice_bench::traffic::{NEIGHBOUR, REAL_PORT, REALS, VIP, VPORT, real};
 use crate::contender::{Contender, PORT_MAC};
 use crate::interrupt;
 use crate::process::Process;
-use crate::trial::{Counters, Forwarder, HUGE_MEGABYTES, MBUFS, Place};
+use crate::trial::{Counters, Forwarder, Place};
 
 const START: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(10);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);
-const SERVICE: ServiceId =
+pub(crate) const SERVICE: ServiceId =
     ServiceId::Address { protocol: Protocol::Udp, address: IpAddr::V4(VIP), port: VPORT };
 
 /// A running daemon.
 #[derive(Debug)]
 pub(crate) struct Sluiced {
     process: Process,
-    client: Client,
+    pub(crate) client: Client,
+    pub(crate) socket: PathBuf,
 }
 
 /// Builds the daemon as this program was built, and returns where it is.
@@ -63,7 +64,16 @@ impl Sluiced {
             mac == Some(&mac_text(PORT_MAC)),
             "the port's MAC address is {mac:?}, not that of the frames"
         );
-        Ok(Self { process, client })
+        Ok(Self { process, client, socket })
+    }
+}
+
+impl Sluiced {
+    /// Flows in its tables.
+    pub(crate) fn flows(&mut self) -> Result<u64> {
+        self.process.check()?;
+        let status: Status = self.client.call(&Request::Status)?;
+        Ok(status.lcores.iter().map(|lcore| lcore.flows).sum())
     }
 }
 
@@ -116,7 +126,8 @@ fn services(forward: Forward) -> String {
     json!({ "version": 1, "timeouts": timeouts, "services": services }).to_string()
 }
 
-fn server(n: u32, forward: Forward) -> RealSpec {
+/// Real server `n`.
+pub(crate) fn server(n: u32, forward: Forward) -> RealSpec {
     let port = if forward == Forward::Masq { REAL_PORT } else { VPORT };
     let id = RealId { address: IpAddr::V4(real(n)), port };
     RealSpec { id, forward, weight: 1, upper_threshold: 0, lower_threshold: 0, tunnel: None }
@@ -126,7 +137,7 @@ fn server(n: u32, forward: Forward) -> RealSpec {
 fn configuration(contender: &Contender, place: &Place<'_>, state: &Path, socket: &Path) -> String {
     let mut text = format!(
         "[lcores]\nworkers = [{cpu}]\ncontrol = {control}\n\n\
-         [memory]\nno_huge = {no_huge}\nmegabytes = {HUGE_MEGABYTES}\nmbufs = {MBUFS}\n\n\
+         [memory]\nno_huge = {no_huge}\nmegabytes = {megabytes}\nmbufs = {mbufs}\n\n\
          [control]\nsocket = {socket:?}\n\n[state]\nfile = {state:?}\n\n[log]\nlevel = \"warn\"\n\n\
          [[ports]]\nname = \"lab\"\ndevice = {device:?}\ntwin = false\n\n\
          [[routes]]\nto = \"0.0.0.0/0\"\nport = \"lab\"\nvia = \"{GATEWAY}\"\n\n\
@@ -134,6 +145,8 @@ fn configuration(contender: &Contender, place: &Place<'_>, state: &Path, socket:
         cpu = place.cpu,
         control = place.control_cpu,
         no_huge = !place.hugepages,
+        megabytes = place.megabytes(),
+        mbufs = place.mbufs(),
         device = place.device(contender.traffic),
     );
     for address in (0..REALS).map(real).chain([GATEWAY]) {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::contender::Contender;
 use crate::process::Process;
-use crate::trial::{Counters, Forwarder, MBUFS, Place};
+use crate::trial::{Counters, Forwarder, Place};
 
 const PROMPT: Duration = Duration::from_secs(10);
 
@@ -25,7 +25,7 @@ impl Testpmd {
         command.arg(format!("--lcores=0@{},1@{}", place.control_cpu, place.cpu)).arg("--main-lcore=0");
         command.args(place.eal_memory()).arg(format!("--vdev={}", place.device(contender.traffic)));
         command.args(["--", "--interactive", "--forward-mode=macswap", "--nb-cores=1", "--burst=32"]);
-        command.arg(format!("--total-num-mbufs={MBUFS}")).stdin(Stdio::piped());
+        command.arg(format!("--total-num-mbufs={}", place.mbufs())).stdin(Stdio::piped());
         let process = Process::start("dpdk-testpmd", &mut command)
             .context("is the package dpdk installed? make setup installs it")?;
         let mut testpmd = Self { process };

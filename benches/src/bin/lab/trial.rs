@@ -12,10 +12,13 @@ use crate::lcore;
 use crate::sluiced::Sluiced;
 use crate::testpmd::Testpmd;
 
-/// Packet buffers of both programs. A `net_pcap` device that replays keeps one for each packet of its capture.
-pub(crate) const MBUFS: u32 = 65_536;
-/// Packet memory of both programs.
-pub(crate) const HUGE_MEGABYTES: u64 = 512;
+/// Packet buffers of both programs beyond those of the capture, of which a `net_pcap` device that replays keeps one for
+/// each packet.
+const SPARE_MBUFS: u32 = 45_056;
+/// Bytes of a packet buffer, header and padding counted.
+const MBUF_BYTES: u64 = 2432;
+/// Packet memory of both programs beyond the buffers, in megabytes.
+const SPARE_MEGABYTES: u64 = 350;
 /// A reading that took longer than this is too blurred to be used.
 const BLURRED: Duration = Duration::from_millis(50);
 const READINGS: u32 = 20;
@@ -27,6 +30,10 @@ pub(crate) struct Place<'a> {
     pub(crate) folder: &'a Path,
     /// The daemon.
     pub(crate) sluiced: &'a Path,
+    /// Flows in the traffic.
+    pub(crate) flows: u32,
+    /// Packets of the largest capture.
+    pub(crate) packets: u32,
     /// CPU that forwards.
     pub(crate) cpu: usize,
     /// CPU of everything else.
@@ -40,14 +47,30 @@ pub(crate) struct Place<'a> {
 impl Place<'_> {
     /// The device of both programs. What is sent is freed, as no place to send to is named.
     pub(crate) fn device(&self, traffic: Traffic) -> String {
-        format!("net_pcap0,rx_pcap={},infinite_rx=1", traffic.capture(self.folder).display())
+        format!("net_pcap0,rx_pcap={},infinite_rx=1", traffic.capture(self.folder, self.flows).display())
+    }
+
+    /// Packet buffers of both programs.
+    pub(crate) fn mbufs(&self) -> u32 {
+        self.packets + SPARE_MBUFS
+    }
+
+    /// Packet memory of both programs, in megabytes.
+    pub(crate) fn megabytes(&self) -> u64 {
+        megabytes(self.packets)
     }
 
     /// The EAL's arguments for memory, the same that the daemon gives it.
     pub(crate) fn eal_memory(&self) -> Vec<String> {
         let memory: &[&str] = if self.hugepages { &["--in-memory"] } else { &["--no-huge", "--no-shconf"] };
-        memory.iter().map(|&text| text.to_owned()).chain([format!("-m{HUGE_MEGABYTES}")]).collect()
+        memory.iter().map(|&text| text.to_owned()).chain([format!("-m{}", self.megabytes())]).collect()
     }
+}
+
+/// Packet memory that both programs need for a capture of so many packets, in megabytes.
+pub(crate) fn megabytes(packets: u32) -> u64 {
+    let mbufs = u64::from(packets + SPARE_MBUFS);
+    (SPARE_MEGABYTES + ((mbufs * MBUF_BYTES) >> 20)).next_multiple_of(2)
 }
 
 /// Packets since the start.
@@ -105,11 +128,17 @@ pub(crate) fn run(contender: &Contender, place: &Place<'_>, tsc_hz: f64) -> Resu
         Program::Testpmd => Box::new(Testpmd::start(contender, place)?),
         Program::Sluiced(forward) => Box::new(Sluiced::start(contender, forward, place)?),
     };
-    interrupt::sleep(Duration::from_secs_f64(place.seconds / 3.0))?;
-    let before = read(forwarder.as_mut())?;
-    interrupt::sleep(Duration::from_secs_f64(place.seconds))?;
-    let after = read(forwarder.as_mut())?;
+    let trial = measure(forwarder.as_mut(), place, tsc_hz)?;
     forwarder.stop()?;
+    Ok(trial)
+}
+
+/// Lets `forwarder` settle and measures it between two readings of its counters.
+pub(crate) fn measure(forwarder: &mut dyn Forwarder, place: &Place<'_>, tsc_hz: f64) -> Result<Trial> {
+    interrupt::sleep(Duration::from_secs_f64(place.seconds / 3.0))?;
+    let before = read(forwarder)?;
+    interrupt::sleep(Duration::from_secs_f64(place.seconds))?;
+    let after = read(forwarder)?;
     figures(&before, &after, tsc_hz)
 }
 

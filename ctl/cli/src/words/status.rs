@@ -27,7 +27,12 @@ fn summary(out: &mut impl Write, status: &Status) -> io::Result<()> {
     let clock = format!("{:02}:{:02}:{:02}", s / 3600 % 24, s / 60 % 60, s % 60);
     writeln!(out, "up {} d {clock}, {} services, {} real servers", s / 86400, status.services, status.reals)?;
     let share = percent(table.used as f64 / table.capacity.max(1) as f64);
-    writeln!(out, "flows {} of {} ({share})", table.used, table.capacity)
+    write!(out, "flows {} of {} ({share})", table.used, table.capacity)?;
+    let (half_open, closing) = (table.evicted_half_open, table.evicted_closing);
+    if half_open + closing > 0 {
+        write!(out, "; a full table ended {half_open} half-open and {closing} closing ones")?;
+    }
+    writeln!(out)
 }
 
 fn percent(share: f64) -> String {

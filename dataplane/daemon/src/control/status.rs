@@ -140,6 +140,8 @@ pub(super) fn status(workers: &[WorkerView], ports: &[PortView], twins: &[TwinVi
         table: TableStatus {
             capacity: workers.iter().map(|worker| worker.capacity).sum(),
             used: workers.iter().map(|worker| worker.stats.flows.get()).sum(),
+            evicted_half_open: workers.iter().map(|worker| worker.stats.evicted_half_open.get()).sum(),
+            evicted_closing: workers.iter().map(|worker| worker.stats.evicted_closing.get()).sum(),
         },
         twins: twins.iter().map(|twin| twin()).collect(),
         ..Status::default()
