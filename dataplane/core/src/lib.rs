@@ -39,6 +39,7 @@ pub use drop::DropReason;
 pub use fib::{Fib, FibPort, Lookup, NextHop, NextHopId, Route};
 pub use flow::FlowView;
 pub use lcore::{Lcore, LcoreConfig};
+pub use owner::{INDEX_BITS, Ownership, RssInput, rss_key};
 pub use real::{RealCounts, RealId, RealTable};
 pub use stats::{Counter, LcoreStats, RealLine, RealStats};
 pub use time::Jiffies;

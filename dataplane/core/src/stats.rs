@@ -50,6 +50,10 @@ pub struct RealLine {
     pub(crate) hop: AtomicU32,
     /// The version of the FIB that named the hop.
     pub(crate) fib_version: AtomicU32,
+    /// Slot of the service, right while `place` is not 0.
+    service: AtomicU32,
+    /// The real's place in the service's list, from 1; 0 where the scheduler keeps no loads. Kept by the lcore.
+    place: AtomicU32,
 }
 
 const _: () = assert!(size_of::<RealLine>() == 64);
@@ -92,6 +96,20 @@ impl RealLine {
     pub(crate) fn forget_hop(&self) {
         self.fib_version.store(0, Relaxed);
         self.hop.store(u32::MAX, Relaxed);
+    }
+
+    /// The service's slot and the real's place in its list, where the scheduler keeps loads.
+    #[inline]
+    pub(crate) fn place(&self) -> Option<(usize, usize)> {
+        let place = self.place.load(Relaxed).checked_sub(1)?;
+        Some((self.service.load(Relaxed) as usize, place as usize))
+    }
+
+    /// Sets or, with `None`, forgets the place.
+    pub(crate) fn set_place(&self, place: Option<(u32, u32)>) {
+        let (service, place) = place.map_or((0, 0), |(service, at)| (service, at + 1));
+        self.service.store(service, Relaxed);
+        self.place.store(place, Relaxed);
     }
 
     /// Counts one packet of `bytes` IP bytes.

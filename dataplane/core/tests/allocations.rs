@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::*;
-use sluice_core::{Jiffies, Protocol, Verdict};
+use sluice_core::{Jiffies, Protocol, ServiceConfig, Verdict};
 use sluice_packet::build::{ArrayBuf, Frame};
 use sluice_packet::header::flags::{ACK, RST, SYN};
 
@@ -86,6 +86,11 @@ fn the_packet_path_allocates_nothing() {
     });
     assert_eq!(cost(&mut lab, INSIDE, replies), (0, TO_CLIENT), "replies");
 
+    let many = (0..17).map(|n| masq(1 + n % 9, 8000 + u16::from(n)));
+    lab.add(service(Protocol::Tcp, 90, "wlc"), many);
+    let request = |n| from_gateway(CLIENT).tcp(1024 + n, 90, SYN);
+    assert_eq!(cost(&mut lab, OUTSIDE, bursts(30, request)), (0, TO_REAL), "a long list");
+
     lab.add(service(Protocol::Udp, 53, "rr"), [route(1, 53), route(2, 53)]);
     let queries = || bursts(30, |n| from_gateway(CLIENT).udp(1024 + n, 53));
     assert_eq!(cost(&mut lab, OUTSIDE, queries()), (0, TO_REAL), "direct routing");
@@ -105,6 +110,26 @@ fn the_packet_path_allocates_nothing() {
         }
     });
     assert_eq!((expiry, lab.flows().len()), (0, 0), "expiry");
-    assert_eq!(lab.stats.flows_expired.get(), 5 * 960);
+    assert_eq!(lab.stats.flows_expired.get(), 6 * 960);
     assert_eq!(cost(&mut lab, OUTSIDE, queries()), (0, TO_REAL), "and over again");
+}
+
+/// Nor for any scheduler, whether it finds a real or not.
+#[test]
+fn no_scheduler_allocates() {
+    for kind in sluice_core::SchedulerKind::ALL {
+        let mut lab = Lab::with_flows(8192);
+        let config = ServiceConfig { flags: 3, ..service(Protocol::Tcp, 80, kind.name()) };
+        // Enough for all under ovf.
+        let real = |n| sluice_core::RealConfig { weight: 50, ..masq(n, 80) };
+        let key = lab.add(config, (1..10).map(real));
+        let syns = |first| bursts(10, move |n| request(first + n, SYN));
+        assert_eq!(cost(&mut lab, OUTSIDE, syns(1024)), (0, TO_REAL), "{}", kind.name());
+        for n in 1..10 {
+            let quiesced = sluice_core::RealConfig { weight: 0, ..real(n) };
+            lab.change(|director| director.edit_real(&key, quiesced)).unwrap();
+        }
+        let none = Verdict::Drop(sluice_core::DropReason::NoReal);
+        assert_eq!(cost(&mut lab, OUTSIDE, syns(2048)), (0, none), "{}", kind.name());
+    }
 }

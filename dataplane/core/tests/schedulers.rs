@@ -76,6 +76,25 @@ fn sequences() {
         ("wlc", &[0, 2], "222"),
         ("wlc", &[2_147_483_647, 1], "2111"),
         ("wlc", &[], "-"),
+        ("sed", &[3, 1], "112111211"),
+        ("sed", &[0, 1], "222"),
+        ("sed", &[], "-"),
+        ("nq", &[3, 1], "211111211"),
+        ("nq", &[1, 3], "212222212"),
+        ("nq", &[1, 0], "111"),
+        ("nq", &[0], "-"),
+        ("fo", &[1, 3, 3], "3333"),
+        ("fo", &[2, 1, 0], "1111"),
+        ("fo", &[0], "-"),
+        ("ovf", &[1, 3, 2], "222233311--"),
+        ("ovf", &[1, 0], "11-"),
+        ("lblc", &[1, 1, 1], "33221"),
+        ("lblcr", &[1, 1, 1], "33221"),
+        ("lblc", &[0], "-"),
+        ("lblcr", &[], "-"),
+        ("twos", &[0, 7, 0], "2222"),
+        ("twos", &[0], "-"),
+        ("twos", &[], "-"),
     ] {
         let mut bench = Bench::new(scheduler, weights);
         assert_eq!(bench.next(expected.len() as u16), expected, "{scheduler} {weights:?}");
@@ -256,4 +275,92 @@ fn services_go_around_by_themselves() {
     assert_eq!(bench.lab.reaches(&other(5000)), 2);
     assert_eq!(bench.next(1), "1");
     assert_eq!(bench.lab.reaches(&other(5001)), 1);
+}
+
+#[test]
+fn fo_and_ovf_go_by_the_weight_of_the_moment() {
+    let mut bench = Bench::new("fo", &[1, 2]);
+    assert_eq!(bench.next(2), "22");
+    bench.edit(weighted(1, 3));
+    assert_eq!(bench.next(2), "11");
+    bench.edit(limited(2, 3, 0));
+    bench.edit(weighted(1, 1));
+    assert_eq!(bench.next(3), "211", "of equals the newer, up to its threshold");
+}
+
+/// Of UDP no connection is active: nothing overflows, and every real is idle.
+#[test]
+fn ovf_and_nq_see_only_active_connections() {
+    for (scheduler, expected) in [("ovf", "1111111"), ("nq", "2222222"), ("sed", "1111111")] {
+        let (mut lab, _) = Lab::udp(scheduler, [weighted(1, 2), weighted(2, 1)]);
+        let chosen: String =
+            (1024..1031).map(|cport| lab.reaches(&from_gateway(CLIENT).udp(cport, 53)).to_string()).collect();
+        assert_eq!(chosen, expected, "{scheduler}");
+    }
+}
+
+#[test]
+fn ovf_takes_back_what_has_room_again() {
+    let mut bench = Bench::new("ovf", &[1, 2]);
+    assert_eq!(bench.next(5), "22211");
+    assert_eq!(bench.next(1), "-");
+    bench.close(1024);
+    assert_eq!(bench.next(2), "2-");
+}
+
+/// By weight in the long run, and nearer to it than drawing lots would come.
+#[test]
+fn twos_keeps_loads_near_their_weights() {
+    for (weights, share) in [([1, 1], 200), ([1, 3], 300)] {
+        let mut bench = Bench::new("twos", &weights);
+        let twos = bench.next(400).matches('2').count();
+        assert!(twos.abs_diff(share) <= 12, "{weights:?}: {twos} of 400");
+    }
+}
+
+/// Two draws: a loaded real is chosen only where both fall on it. That is once in four, but with the least of weights
+/// once in nine: of the draws 0, 1 and 2 the first real has two.
+#[test]
+fn twos_chooses_the_lesser_of_two() {
+    for (weight, expected) in [(100, 50..100), (1, 18..50)] {
+        let mut bench = Bench::new("twos", &[weight]);
+        bench.next(500);
+        bench.add(weighted(2, weight));
+        let loaded = bench.next(300).matches('1').count();
+        assert!(expected.contains(&loaded), "{loaded} of 300");
+    }
+    let mut bench = Bench::new("twos", &[1, 1]);
+    bench.edit(limited(2, 1, 0));
+    assert!(bench.next(9).contains('2'));
+    assert_eq!(bench.next(5), "11111", "an overloaded real is not drawn");
+}
+
+#[test]
+fn every_scheduler_is_known_by_its_name() {
+    for name in
+        ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos"]
+    {
+        let mut bench = Bench::new(name, &[1]);
+        assert_eq!(bench.next(1), "1", "{name}");
+        assert_eq!(bench.lab.director.service(&bench.key).unwrap().config.scheduler, name);
+    }
+    let unknown = service(sluice_core::Protocol::Tcp, 81, "wrrr");
+    let refused = Lab::new().director.add_service(unknown);
+    assert_eq!(refused, Err(sluice_core::ConfigError::NoScheduler("wrrr".to_owned())));
+}
+
+/// A service goes from any scheduler to any other, with its reals and its flags.
+#[test]
+fn every_scheduler_takes_over_from_every_other() {
+    let all = sluice_core::SchedulerKind::ALL;
+    for from in all {
+        for to in all {
+            let mut bench = Bench::new(from.name(), &[1, 1]);
+            let config = service(sluice_core::Protocol::Tcp, 80, to.name());
+            bench.lab.change(|director| director.edit_service(config)).unwrap();
+            assert!(!bench.next(3).contains('-'), "{} to {}", from.name(), to.name());
+            bench.delete(1);
+            assert!(!bench.next(1).contains('1'), "{} to {}", from.name(), to.name());
+        }
+    }
 }

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 
 use super::error::ConfigError;
 use super::service::{Forward, Protocol, RealConfig, SchedulerKind, ServiceConfig, ServiceKey};
+use crate::sched::mh;
 
 /// The service's scheduler, if the service can be had.
 pub(super) fn check_service(config: &ServiceConfig) -> Result<SchedulerKind, ConfigError> {
@@ -27,6 +28,14 @@ pub(super) fn check_service(config: &ServiceConfig) -> Result<SchedulerKind, Con
     }
     SchedulerKind::from_name(&config.scheduler)
         .ok_or_else(|| ConfigError::NoScheduler(config.scheduler.clone()))
+}
+
+/// Whether the scheduler can have so many reals.
+pub(super) fn check_number(scheduler: SchedulerKind, reals: usize) -> Result<(), ConfigError> {
+    if scheduler == SchedulerKind::Mh && reals > mh::SLOTS {
+        return Err(ConfigError::Invalid("mh takes no more than 4093 real servers"));
+    }
+    Ok(())
 }
 
 /// Whether the real can be one of the service's.

@@ -3,12 +3,15 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::check::{check_real, check_service};
+use super::check::{check_number, check_real, check_service};
 use super::error::ConfigError;
-use super::service::{Real, RealConfig, Service, ServiceConfig, ServiceKey, Switches, Timeouts};
+use super::service::{
+    Real, RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey, Switches, Timeouts,
+};
 use super::snapshot::{Endpoint4, Snapshot, masq_endpoints, service_endpoint};
 use crate::fib::Fib;
 use crate::real::{RealId, RealTable};
+use crate::sched::Shared;
 use crate::time::Jiffies;
 
 mod trash;
@@ -104,7 +107,7 @@ impl Director {
             next.services.push(None);
             u32::try_from(next.services.len() - 1).unwrap_or(u32::MAX)
         });
-        let service = Service { uid: self.next_uid, config, scheduler, reals: Arc::default() };
+        let service = make(self.next_uid, config, scheduler, Arc::default(), None);
         self.next_uid += 1;
         self.slots.insert(key, slot);
         if let Some(endpoint) = service_endpoint(&key) {
@@ -124,7 +127,8 @@ impl Director {
     pub fn edit_service(&mut self, config: ServiceConfig) -> Result<(), ConfigError> {
         let (slot, old) = self.entry(&config.key)?;
         let scheduler = check_service(&config)?;
-        let service = Service { uid: old.uid, config, scheduler, reals: Arc::clone(&old.reals) };
+        check_number(scheduler, old.reals.len())?;
+        let service = make(old.uid, config, scheduler, Arc::clone(&old.reals), Some(&old));
         let next = self.draft();
         self.replace(next, slot, Some(service));
         Ok(())
@@ -187,6 +191,7 @@ impl Director {
             return Err(ConfigError::RealExists);
         }
         check_real(&config)?;
+        check_number(old.scheduler, old.reals.len() + 1)?;
         let revived = self.trash.take(*key, &config);
         let added = match revived {
             Some(removed) => Added { id: removed.id, fresh: removed.service_uid != old.uid },
@@ -197,7 +202,7 @@ impl Director {
         };
         let id = added.id;
         self.set_thresholds(id, &config);
-        let first = Real { id, revision: self.revise(), config };
+        let first = Real { id, revision: self.revise(), last_weight: config.weight, config };
         let reals = std::iter::once(first).chain(old.reals.iter().cloned()).collect();
         self.replace_reals(slot, &old, reals);
         Ok(added)
@@ -215,6 +220,9 @@ impl Director {
         let mut reals: Vec<Real> = old.reals.to_vec();
         let Some(real) = reals.get_mut(at) else { return Err(ConfigError::NoReal) };
         real.revision = revision;
+        if config.weight != 0 {
+            real.last_weight = config.weight;
+        }
         real.config = config;
         let (id, config) = (real.id, real.config.clone());
         self.set_thresholds(id, &config);
@@ -332,7 +340,7 @@ impl Director {
     }
 
     fn replace_reals(&mut self, slot: u32, old: &Service, reals: Arc<[Real]>) {
-        let service = Service { reals, ..old.clone() };
+        let service = make(old.uid, old.config.clone(), old.scheduler, reals, Some(old));
         let next = self.draft();
         self.replace(next, slot, Some(service));
     }
@@ -350,6 +358,18 @@ impl Director {
         }
         self.snapshot = Arc::new(next);
     }
+}
+
+/// A service as it follows on `before`.
+fn make(
+    uid: u64,
+    config: ServiceConfig,
+    scheduler: SchedulerKind,
+    reals: Arc<[Real]>,
+    before: Option<&Service>,
+) -> Service {
+    let shared = Shared::of(scheduler, &config.key, &reals, before);
+    Service { uid, config, scheduler, reals, shared }
 }
 
 fn release<S: std::hash::BuildHasher>(owners: &mut HashMap<Endpoint4, u32, S>, endpoint: Endpoint4) {

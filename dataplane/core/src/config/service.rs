@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::real::RealId;
+use crate::sched::Shared;
 
 /// The transport protocols that can be balanced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,11 +49,46 @@ pub enum SchedulerKind {
     Lc,
     /// Weighted least connections.
     Wlc,
+    /// Locality-based least connections.
+    Lblc,
+    /// Locality-based least connections with replication.
+    Lblcr,
+    /// Destination hashing.
+    Dh,
+    /// Source hashing.
+    Sh,
+    /// Shortest expected delay.
+    Sed,
+    /// Never queue.
+    Nq,
+    /// Weighted failover.
+    Fo,
+    /// Weighted overflow.
+    Ovf,
+    /// Maglev hashing.
+    Mh,
+    /// Weighted power of two choices.
+    Twos,
 }
 
 impl SchedulerKind {
     /// Every scheduler there is.
-    pub const ALL: [Self; 4] = [Self::Rr, Self::Wrr, Self::Lc, Self::Wlc];
+    pub const ALL: [Self; 14] = [
+        Self::Rr,
+        Self::Wrr,
+        Self::Lc,
+        Self::Wlc,
+        Self::Lblc,
+        Self::Lblcr,
+        Self::Dh,
+        Self::Sh,
+        Self::Sed,
+        Self::Nq,
+        Self::Fo,
+        Self::Ovf,
+        Self::Mh,
+        Self::Twos,
+    ];
 
     /// The name ipvsadm knows it by.
     #[must_use]
@@ -62,6 +98,16 @@ impl SchedulerKind {
             Self::Wrr => "wrr",
             Self::Lc => "lc",
             Self::Wlc => "wlc",
+            Self::Lblc => "lblc",
+            Self::Lblcr => "lblcr",
+            Self::Dh => "dh",
+            Self::Sh => "sh",
+            Self::Sed => "sed",
+            Self::Nq => "nq",
+            Self::Fo => "fo",
+            Self::Ovf => "ovf",
+            Self::Mh => "mh",
+            Self::Twos => "twos",
         }
     }
 
@@ -88,7 +134,8 @@ pub struct ServiceConfig {
     pub key: ServiceKey,
     /// The scheduler's name.
     pub scheduler: String,
-    /// The scheduler's flags (`-b`): bit 0 is flag-1, bit 2 flag-3.
+    /// The scheduler's flags (`-b`): bit 0 is flag-1 (`sh-fallback`, `mh-fallback`), bit 1 flag-2 (`sh-port`,
+    /// `mh-port`), bit 2 flag-3. Other schedulers keep them and make nothing of them.
     pub flags: u8,
     /// Persistence (`-p`, `-M`), where asked for.
     pub persistence: Option<Persistence>,
@@ -134,6 +181,8 @@ pub struct Real {
     pub id: RealId,
     /// New with each addition and edit, so that an lcore sees one that changed no field.
     pub revision: u64,
+    /// The weight it was added with, or the last that was not 0 since: what mh goes by.
+    pub last_weight: u32,
     /// What the operator asked for.
     pub config: RealConfig,
 }
@@ -149,6 +198,8 @@ pub struct Service {
     pub scheduler: SchedulerKind,
     /// Its reals, the last added first: the order in which the kernel walks them.
     pub reals: Arc<[Real]>,
+    /// What lcores share of its scheduler.
+    pub(crate) shared: Shared,
 }
 
 /// Connection timeouts that can be set (`--set`), in seconds. Where one is asked for, 0 leaves it as it is.

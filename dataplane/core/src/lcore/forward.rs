@@ -7,6 +7,7 @@ use crate::drop::DropReason;
 use crate::fib::{Lookup, NextHop};
 use crate::flow::{Direction, Flow, FlowId, flags};
 use crate::proto::{self, Activity, tcp};
+use crate::real::RealCounts;
 use crate::stats::line;
 use crate::transmit;
 use crate::verdict::Verdict;
@@ -73,10 +74,10 @@ impl Lcore {
         if sooner {
             self.flows.hasten(id);
         }
-        let Some(counts) = self.flows.get(id).and_then(|flow| self.table.get(flow.real)) else { return };
+        let Some(real) = self.flows.get(id).map(|flow| flow.real) else { return };
         match activity {
-            Activity::Began => counts.activate(),
-            Activity::Ended => counts.deactivate(),
+            Activity::Began => self.count(real, RealCounts::activate),
+            Activity::Ended => self.count(real, RealCounts::deactivate),
             Activity::Same => {}
         }
     }

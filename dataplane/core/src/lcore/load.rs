@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::Lcore;
 use crate::config::{Real, Service, Snapshot};
 use crate::proto::StateTimeouts;
-use crate::sched::Scheduler;
+use crate::sched::{Reals, Scheduler};
 use crate::stats::{LcoreStats, line};
 
 /// What an lcore keeps for one service.
@@ -37,10 +37,18 @@ impl Lcore {
         if next.switches.expire_nodest_conn {
             self.sweep = Some(0);
         }
-        for ((slot, service), state) in next.services.iter().enumerate().zip(&mut self.services) {
-            let before = old.services.get(slot).and_then(Option::as_ref);
+        for ((slot, service), state) in (0..).zip(&next.services).zip(&mut self.services) {
+            let before = old.services.get(slot as usize).and_then(Option::as_ref);
             if !same(before, service.as_ref()) {
                 state.follow(before.map(Arc::as_ref), service.as_deref());
+                if let (Some(scheduler), Some(service)) = (&mut state.scheduler, service) {
+                    scheduler.count_all(Reals {
+                        list: &service.reals,
+                        table: &self.table,
+                        shared: &service.shared,
+                    });
+                    place(&self.stats, slot, &service.reals, scheduler.keeps_loads());
+                }
             }
         }
         old
@@ -88,6 +96,7 @@ fn leave(stats: &LcoreStats, old: &[Real], new: &[Real]) {
             && !new.iter().any(|other| other.id == real.id)
         {
             line.set_flags(0);
+            line.set_place(None);
         }
     }
 }
@@ -100,6 +109,15 @@ fn join(stats: &LcoreStats, _old: &[Real], new: &[Real]) {
             }
             let weighted = if real.config.weight > 0 { line::WEIGHTED } else { 0 };
             line.set_flags(line::AVAILABLE | weighted);
+        }
+    }
+}
+
+/// Notes where the scheduler of service `slot` keeps the reals' loads, if it does.
+fn place(stats: &LcoreStats, slot: u32, reals: &[Real], keeps_loads: bool) {
+    for (at, real) in (0..).zip(reals) {
+        if let Some(line) = stats.real(real.id) {
+            line.set_place(keeps_loads.then_some((slot, at)));
         }
     }
 }

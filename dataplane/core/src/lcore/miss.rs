@@ -1,14 +1,13 @@
 //! A packet without a flow: whose is it, may it start one, and with which real (reference 4.4, steps 7 and 8).
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::Lcore;
 use super::burst::Packet;
 use crate::config::{Protocol, Service};
 use crate::drop::DropReason;
 use crate::flow::{Direction, FlowId, Key4, NewFlow};
-use crate::owner::owner_of;
 use crate::proto::{self, tcp};
-use crate::sched::Reals;
+use crate::sched::{Reals, Request};
 use crate::verdict::Verdict;
 
 /// The kernel never schedules clients that call from the port of FTP's data connections (reference 4.2).
@@ -39,7 +38,7 @@ impl Lcore {
         if self.lcores == 1 || packet.ingress.steered {
             return None;
         }
-        let lcore = owner_of(client, port, self.lcores);
+        let lcore = self.ownership.owner(client, port);
         if lcore == self.id {
             return None;
         }
@@ -97,7 +96,10 @@ impl Lcore {
             line.count(Direction::In, packet.parsed.ip_len);
         }
         self.stats.flows_made.add(1);
-        self.forward(packet, id, Direction::In)
+        let verdict = self.forward(packet, id, Direction::In);
+        // Only now: if the flow has become active, the scheduler knows already.
+        self.counted(real);
+        verdict
     }
 
     /// Chooses a real and makes the flow; `None` where the packet is no service's.
@@ -109,8 +111,16 @@ impl Lcore {
         };
         let scheduler = self.services.get_mut(slot as usize).and_then(|state| state.scheduler.as_mut());
         let Some(scheduler) = scheduler else { return Err(DropReason::NoReal) };
-        let reals = Reals { list: &service.reals, table: &self.table };
-        let at = scheduler.pick(reals).ok_or(DropReason::NoReal)?;
+        let reals = Reals { list: &service.reals, table: &self.table, shared: &service.shared };
+        let request = Request {
+            source: Ipv4Addr::from_bits(parsed.src).into(),
+            source_port: parsed.sport,
+            destination: Ipv4Addr::from_bits(parsed.dst).into(),
+            flags: service.config.flags,
+            random: self.random.next(),
+            now: packet.now,
+        };
+        let at = scheduler.pick(reals, &request).ok_or(DropReason::NoReal)?;
         let new = describe(packet, service, at).ok_or(DropReason::NoReal)?;
         let mut made = self.flows.insert(&new);
         if made.is_none() && self.make_room() {

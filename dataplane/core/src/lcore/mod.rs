@@ -1,16 +1,19 @@
 //! One lcore's share of the load balancer: its flows, its schedulers, and the snapshot it works by.
 mod burst;
+mod count;
 mod established;
 mod evict;
 mod forward;
 mod load;
 mod miss;
+mod random;
 
 use std::sync::Arc;
 
 use crate::config::Snapshot;
 use crate::fib::Fib;
-use crate::flow::{Flow, FlowId, FlowTable, FlowView, Seed};
+use crate::flow::{FlowId, FlowTable, FlowView, Seed};
+use crate::owner::Ownership;
 use crate::proto::StateTimeouts;
 use crate::real::RealTable;
 use crate::stats::LcoreStats;
@@ -25,7 +28,7 @@ pub struct LcoreConfig {
     pub lcores: u16,
     /// Flows that its table has room for.
     pub flows: usize,
-    /// Random words for the flow hash.
+    /// Random words for the flow hash and for schedulers.
     pub seed: [u64; 2],
     /// The time now.
     pub now: Jiffies,
@@ -36,6 +39,7 @@ pub struct LcoreConfig {
 pub struct Lcore {
     id: u16,
     lcores: u16,
+    ownership: Ownership,
     flows: FlowTable,
     /// By slot of the service.
     services: Vec<load::ServiceState>,
@@ -45,6 +49,7 @@ pub struct Lcore {
     timeouts: StateTimeouts,
     table: Arc<RealTable>,
     stats: Arc<LcoreStats>,
+    random: random::Random,
     /// Where to look next for a flow to end when the table is full.
     rover: u32,
     /// Where to go on looking for flows whose real is gone, while that is called for.
@@ -67,6 +72,7 @@ impl Lcore {
         let mut lcore = Self {
             id: config.id,
             lcores: config.lcores.max(1),
+            ownership: Ownership::mixed(config.lcores),
             flows: FlowTable::new(config.flows, Seed(config.seed), config.now, advise),
             services: Vec::new(),
             timeouts: StateTimeouts::new(snapshot.timeouts),
@@ -74,12 +80,20 @@ impl Lcore {
             fib: Arc::default(),
             table,
             stats,
+            random: random::Random::new(config.seed, config.id),
             rover: 0,
             sweep: None,
             stage: Some(Box::default()),
         };
         lcore.load(snapshot);
         lcore
+    }
+
+    /// With another rule than [`Ownership::mixed`]; all lcores have to be given the same, before the first packet.
+    #[must_use]
+    pub fn with_ownership(mut self, ownership: Ownership) -> Self {
+        self.ownership = ownership;
+        self
     }
 
     /// The version of the snapshot it works by.
@@ -146,12 +160,6 @@ impl Lcore {
     fn end(&mut self, id: FlowId) {
         if let Some(flow) = self.flows.remove(id) {
             self.unbind(&flow);
-        }
-    }
-
-    fn unbind(&self, flow: &Flow) {
-        if let Some(counts) = self.table.get(flow.real) {
-            counts.unbind(!flow.is_inactive());
         }
     }
 }

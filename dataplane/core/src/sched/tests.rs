@@ -2,9 +2,10 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Reals, Scheduler};
+use super::{Reals, Request, Scheduler, Shared};
 use crate::config::{Forward, Real, RealConfig, SchedulerKind};
 use crate::real::{RealId, RealTable};
+use crate::time::Jiffies;
 
 /// One service: its scheduler, its list of reals (newest first), and connections that stay open.
 struct Bench {
@@ -33,7 +34,7 @@ impl Bench {
         let address = IpAddr::V4(Ipv4Addr::from_bits(number));
         let config = RealConfig { address, port: 80, forward: Forward::Masq, weight, upper: 0, lower: 0 };
         let mut list = self.list.clone();
-        list.insert(0, Real { id: RealId(number), revision: 0, config });
+        list.insert(0, Real { id: RealId(number), revision: 0, last_weight: weight, config });
         self.change(list);
     }
 
@@ -55,7 +56,17 @@ impl Bench {
     /// The next choices as digits, `-` for none; each choice opens an active connection that stays.
     fn next(&mut self, count: usize) -> String {
         let pick = |_| {
-            let Some(at) = self.scheduler.pick(Reals { list: &self.list, table: &self.table }) else {
+            let reals = Reals { list: &self.list, table: &self.table, shared: &Shared::Nothing };
+            let any = Ipv4Addr::UNSPECIFIED.into();
+            let request = Request {
+                source: any,
+                source_port: 0,
+                destination: any,
+                flags: 0,
+                random: 0,
+                now: Jiffies(0),
+            };
+            let Some(at) = self.scheduler.pick(reals, &request) else {
                 return "-".to_owned();
             };
             let id = self.list[at].id;

@@ -11,7 +11,7 @@ pub(crate) struct WeightedRoundRobin {
     step: u32,
 }
 
-fn gcd(a: u32, b: u32) -> u32 {
+pub(super) fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 

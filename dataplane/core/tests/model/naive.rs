@@ -6,7 +6,7 @@ use sluice_core::{DropReason, FlowView, Forward, RealId, RealStats, Switches, Ti
 
 use crate::common::tcp_table::{Event, Seen, Table};
 use crate::common::{TO_CLIENT, TO_REAL, VIP, real};
-use crate::schedulers::Scheduler;
+use crate::schedulers::{Asked, Scheduler};
 
 /// The services there may be, by number: protocol and port.
 pub(crate) const SERVICES: [(u8, u16); 3] = [(6, 80), (6, 81), (17, 53)];
@@ -28,6 +28,8 @@ pub(crate) struct Real {
 pub(crate) struct Service {
     pub(crate) uid: u64,
     pub(crate) scheduler: &'static str,
+    /// Another each time that a scheduler of another name takes over.
+    pub(crate) binding: u64,
     /// Newest first.
     pub(crate) reals: Vec<Real>,
 }
@@ -154,7 +156,11 @@ impl Model {
             };
             let same = before.as_ref().filter(|before| before.uid == after.uid);
             match (held.as_mut(), same) {
-                (Some(scheduler), Some(before)) if scheduler.name() == after.scheduler => {
+                // lblc and lblcr remember on the control side, where a scheduler in between is seen.
+                (Some(Scheduler::Local(..)), Some(before)) if before.binding == after.binding => {}
+                (Some(scheduler), Some(before))
+                    if scheduler.name() == after.scheduler && !matches!(scheduler, Scheduler::Local(..)) =>
+                {
                     scheduler.follow(&before.reals, &after.reals);
                 }
                 (_, Some(_)) => *held = Some(Scheduler::bind(after.scheduler, &after.reals)),
@@ -214,7 +220,8 @@ impl Model {
             return (Verdict::ToKernel, None);
         }
         let scheduler = self.schedulers[number].as_mut().unwrap();
-        let Some(at) = scheduler.pick(&service.reals, &self.counts) else {
+        let asked = Asked { reals: &service.reals, counts: &self.counts };
+        let Some(at) = scheduler.pick(asked, *client.ip(), self.now) else {
             return (self.drop(DropReason::NoReal), None);
         };
         let chosen = &service.reals[at];

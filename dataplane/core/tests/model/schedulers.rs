@@ -1,8 +1,11 @@
 //! The schedulers as the reference words them (section 2), naively: whole lists, plain integers.
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use sluice_core::RealId;
 
+use crate::common::VIP;
+use crate::locality::Memory;
 use crate::naive::{Counts, Real};
 
 /// What a scheduler keeps for one service.
@@ -11,8 +14,10 @@ pub(crate) enum Scheduler {
     /// The real last used.
     Rr(Option<RealId>),
     Wrr(Wrr),
-    Lc,
-    Wlc,
+    /// Those that keep nothing: lc, wlc, sed, nq, fo, ovf, dh, sh.
+    Plain(&'static str),
+    /// lblc, lblcr.
+    Local(&'static str, Memory),
 }
 
 /// The four words of wrr (2.2): `cl` as a place in the list, `None` for its head.
@@ -78,7 +83,7 @@ impl Wrr {
 
 impl Scheduler {
     /// Bound to a service that has these reals already.
-    pub(crate) fn bind(name: &str, reals: &[Real]) -> Self {
+    pub(crate) fn bind(name: &'static str, reals: &[Real]) -> Self {
         match name {
             "rr" => Self::Rr(None),
             "wrr" => {
@@ -86,9 +91,8 @@ impl Scheduler {
                 state.recompute(reals);
                 Self::Wrr(state)
             }
-            "lc" => Self::Lc,
-            "wlc" => Self::Wlc,
-            _ => panic!("no scheduler {name}"),
+            "lblc" | "lblcr" => Self::Local(name, Memory::default()),
+            _ => Self::Plain(name),
         }
     }
 
@@ -96,8 +100,7 @@ impl Scheduler {
         match self {
             Self::Rr(_) => "rr",
             Self::Wrr(_) => "wrr",
-            Self::Lc => "lc",
-            Self::Wlc => "wlc",
+            Self::Plain(name) | Self::Local(name, _) => name,
         }
     }
 
@@ -125,20 +128,14 @@ impl Scheduler {
                     state.recompute(&list);
                 }
             }
-            Self::Lc | Self::Wlc => {}
+            Self::Plain(_) | Self::Local(..) => {}
         }
     }
 
     /// The place of the chosen real in the list.
-    pub(crate) fn pick(&mut self, reals: &[Real], counts: &BTreeMap<RealId, Counts>) -> Option<usize> {
-        let eligible: Vec<usize> = (0..reals.len())
-            .filter(|&at| reals[at].weight > 0 && !counts[&reals[at].id].overloaded)
-            .collect();
-        let load = |at: usize| {
-            let counts = &counts[&reals[at].id];
-            u64::from(counts.active) * 256 + u64::from(counts.total)
-        };
-        // The first of equals wins: `min_by` keeps it.
+    pub(crate) fn pick(&mut self, asked: Asked<'_>, client: Ipv4Addr, now: u64) -> Option<usize> {
+        let Asked { reals, counts } = asked;
+        let eligible = asked.eligible();
         match self {
             Self::Rr(last) => {
                 let after = last.and_then(|last| reals.iter().position(|real| real.id == last));
@@ -148,11 +145,80 @@ impl Scheduler {
                 Some(chosen)
             }
             Self::Wrr(state) => state.pick(reals, counts),
-            Self::Lc => eligible.into_iter().min_by_key(|&at| load(at)),
-            Self::Wlc => eligible.into_iter().min_by(|&a, &b| {
-                let (wa, wb) = (u64::from(reals[a].weight), u64::from(reals[b].weight));
-                (load(a) * wb).cmp(&(load(b) * wa))
-            }),
+            Self::Plain(name) => asked.plain(name, client),
+            Self::Local("lblc", memory) => memory.lblc(asked, now),
+            Self::Local(_, memory) => memory.lblcr(asked, now),
         }
+    }
+}
+
+/// The reals that a scheduler chooses from.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) reals: &'a [Real],
+    pub(crate) counts: &'a BTreeMap<RealId, Counts>,
+}
+
+impl Asked<'_> {
+    pub(crate) fn eligible(self) -> Vec<usize> {
+        (0..self.reals.len()).filter(|&at| self.is_eligible(at)).collect()
+    }
+
+    pub(crate) fn is_eligible(self, at: usize) -> bool {
+        self.reals[at].weight > 0 && !self.counts[&self.reals[at].id].overloaded
+    }
+
+    pub(crate) fn active(self, at: usize) -> u64 {
+        self.counts[&self.reals[at].id].active.into()
+    }
+
+    pub(crate) fn weight(self, at: usize) -> u64 {
+        self.reals[at].weight.into()
+    }
+
+    pub(crate) fn overhead(self, at: usize) -> u64 {
+        self.active(at) * 256 + u64::from(self.counts[&self.reals[at].id].total)
+    }
+
+    /// Of these the one with the least load per weight. The first of equals wins: `min_by` keeps it.
+    pub(crate) fn least(self, of: Vec<usize>, load: impl Fn(usize) -> u64) -> Option<usize> {
+        of.into_iter().min_by(|&a, &b| (load(a) * self.weight(b)).cmp(&(load(b) * self.weight(a))))
+    }
+
+    fn heaviest(self, of: Vec<usize>) -> Option<usize> {
+        of.into_iter().rev().max_by_key(|&at| self.weight(at))
+    }
+
+    fn plain(self, name: &str, client: Ipv4Addr) -> Option<usize> {
+        let mut eligible = self.eligible();
+        let sed = |eligible| self.least(eligible, |at| self.active(at) + 1);
+        match name {
+            "lc" => eligible.into_iter().min_by_key(|&at| self.overhead(at)),
+            "wlc" => self.least(eligible, |at| self.overhead(at)),
+            "sed" => sed(eligible),
+            "nq" => eligible.iter().copied().find(|&at| self.active(at) == 0).or_else(|| sed(eligible)),
+            "fo" => self.heaviest(eligible),
+            "ovf" => {
+                eligible.retain(|&at| self.active(at) <= self.weight(at));
+                self.heaviest(eligible)
+            }
+            "dh" => {
+                let turns: Vec<usize> = (0..self.reals.len()).collect();
+                self.in_bucket(&turns, VIP)
+            }
+            "sh" => {
+                let turn = |at: usize| vec![at; self.reals[at].weight.max(1) as usize];
+                let turns: Vec<usize> = (0..self.reals.len()).flat_map(turn).collect();
+                self.in_bucket(&turns, client)
+            }
+            _ => panic!("no scheduler {name}"),
+        }
+    }
+
+    /// What the address's bucket of 256 has, filled turn after turn.
+    fn in_bucket(self, turns: &[usize], address: Ipv4Addr) -> Option<usize> {
+        let bucket = address.to_bits().wrapping_mul(0x61C8_8647) >> 24;
+        let at = *turns.iter().cycle().nth(bucket as usize)?;
+        self.is_eligible(at).then_some(at)
     }
 }
