@@ -171,11 +171,11 @@ fn sh_hashes_the_port_where_asked_to() {
 /// The search begins at twice the client's bucket.
 #[test]
 fn sh_falls_back_where_asked_to() {
-    let quiesced = [near(1, 1), near(2, 0), near(3, 1)];
-    let whole = |place: usize| [3, 2, 1][place % 3];
+    let quiesced = [near(1, 1), near(2, 1), near(3, 0), near(4, 1), near(5, 1)];
+    let whole = |place: usize| [5, 4, 3, 2, 1][place % 5];
     let expected = |first: usize| {
         let mut others = (0..256).map(|offset| whole((offset + 2 * first) % 256));
-        if whole(first) == 2 { others.find(|&n| n != 2).unwrap() } else { whole(first) }
+        if whole(first) == 3 { others.find(|&n| n != 3).unwrap() } else { whole(first) }
     };
     let table = Bench::new("sh", FALLBACK, &quiesced).table(256, 1024, bucket_of);
     assert_eq!(table, (0..256).map(expected).collect::<Vec<_>>());
@@ -228,6 +228,8 @@ fn mh_tables_of_the_kernel() {
     for (reals, sha) in [
         (vec![far(1, 80, 1), far(2, 80, 1), far(3, 80, 1)], "372bb046fcd3a8a7"),
         (vec![far(1, 80, 1), far(2, 8080, 3), far(3, 80, 2)], "a605e0c6d39a7f12"),
+        // Weights have a unit: these are 1, 3 and 2.
+        (vec![far(1, 80, 100), far(2, 8080, 300), far(3, 80, 200)], "a605e0c6d39a7f12"),
         (vec![far(1, 80, 100), far(2, 80, 300), far(3, 80, 7)], "5034a3942db253f1"),
     ] {
         let mut bench = Bench::new("mh", 0, &reals);
@@ -248,6 +250,23 @@ fn mh_clients_of_the_reference() {
     for (client, n) in [([172, 16, 0, 1], 3), ([172, 16, 0, 2], 1), ([10, 1, 2, 3], 2)] {
         assert_eq!(bench.choice(client.into(), 1024), n, "{client:?}");
         assert_eq!(bench.choice(client.into(), 1025), n, "the port does not matter");
+    }
+}
+
+/// What a 6.1 kernel chose for the clients 172.16.0.1 to 60, with a third real of five that is quiesced.
+#[test]
+fn fallback_as_a_kernel_was_seen_to_choose() {
+    for (scheduler, expected) in [
+        ("sh", "154141424142524152521151541214141424242525251515212541412242"),
+        // Added with weight 0: it has no slots.
+        ("mh", "124424254254421455415215255424115214222214554441254125512222"),
+    ] {
+        let weights = (10..).zip([1, 1, 0, 1, 1]);
+        let reals: Vec<_> = weights.map(|(n, weight)| near(n, weight)).collect();
+        let mut bench = Bench::new(scheduler, FALLBACK, &reals);
+        let chosen: String =
+            (1..61).map(|n| (bench.choice([172, 16, 0, n].into(), 4000) - 9).to_string()).collect();
+        assert_eq!(chosen, expected, "{scheduler}");
     }
 }
 

@@ -5,6 +5,7 @@ use common::*;
 use sluice_core::{Jiffies, Lcore, LcoreConfig, LcoreStats, Protocol, RealConfig, ServiceKey, Verdict};
 use sluice_packet::PacketBuf;
 use sluice_packet::build::ArrayBuf;
+use sluice_packet::header::flags::{ACK, RST};
 
 const HALF_A_DAY: u32 = 43_200;
 
@@ -84,9 +85,30 @@ fn a_crowded_real_keeps_the_rest_while_no_other_has_air() {
     }
 }
 
+/// Half of its weight is not yet air, less is.
+#[test]
+fn a_crowded_real_is_left_when_another_falls_under_half_of_its_weight() {
+    let (mut lab, _) = Lab::tcp("lblc", [1, 2].map(|n| RealConfig { weight: 4, ..masq(n, 80) }));
+    assert_eq!(lab.open(1024..1034), "2222211111");
+    for (closed, then) in [(1024, "1"), (1025, "1"), (1026, "1"), (1027, "2")] {
+        lab.sends(closed, &[ACK, RST]);
+        assert_eq!(lab.open([closed + 1000]), then, "after {closed}");
+    }
+}
+
 /// What a 6.1 kernel chose for the same connections and changes.
 #[test]
-fn lblcr_as_a_kernel_was_seen_to_choose() {
+fn choices_as_a_kernel_was_seen_to_make_them() {
+    for (scheduler, expected) in [
+        ("lblc", "3333332222222111111111111111111111111111"),
+        ("lblcr", "3333332222222111112312312321321232312312"),
+    ] {
+        let weights = [(1, 4), (2, 6), (3, 5)];
+        let (mut lab, _) =
+            Lab::tcp(scheduler, weights.map(|(n, weight)| RealConfig { weight, ..masq(n, 80) }));
+        assert_eq!(lab.open(1024..1064), expected, "{scheduler}");
+    }
+
     let weights = [(1, 2), (2, 1), (3, 3)];
     let (mut lab, _) = Lab::tcp("lblcr", weights.map(|(n, weight)| RealConfig { weight, ..masq(n, 80) }));
     assert_eq!(lab.open(1024..1040), "3333221113131233");
