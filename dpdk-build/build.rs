@@ -14,8 +14,10 @@ const FUNCTIONS: &[&str] = &[
     "rte_eal_(init|cleanup|remote_launch|wait_lcore)",
     "rte_eth_dev_(adjust_nb_rx_tx_desc|close|configure|get_name_by_port|get_port_by_name|info_get)",
     "rte_eth_dev_(get_mtu|set_mtu|socket_id|start|stop)",
+    "rte_eth_dev_rss_(hash_conf_get|hash_update|reta_query|reta_update)",
     "rte_eth_(find_next_owned_by|link_get_nowait|macaddr_get|promiscuous_enable)",
     "rte_eth_(rx_queue_setup|tx_queue_setup|tx_done_cleanup|stats_get|stats_reset)",
+    "rte_flow_(create|destroy|validate)",
     "rte_get_tsc_hz",
     "rte_lcore_to_socket_id",
     "rte_log_cur_msg_loglevel",
@@ -24,8 +26,15 @@ const FUNCTIONS: &[&str] = &[
     "rte_thread_(register|unregister)",
 ];
 
+/// Types that the functions above take by `void *`.
+const TYPES: &[&str] = &["rte_flow_(action_rss|item_ipv4)"];
+
 const CONSTANTS: &[&str] = &[
     "SLUICE_.*",
+    "RTE_ETH_HASH_FUNCTION_TOEPLITZ",
+    "RTE_ETH_RETA_GROUP_SIZE",
+    "RTE_FLOW_ACTION_TYPE_(END|RSS)",
+    "RTE_FLOW_ITEM_TYPE_(END|ETH|IPV4)",
     "RTE_ETH_DEV_NO_OWNER",
     "RTE_ETH_LINK_UP",
     "RTE_ETH_NAME_MAX_LEN",
@@ -95,6 +104,9 @@ fn generate_bindings(cflags: &[String]) {
         .allowlist_recursively(true);
     for function in FUNCTIONS {
         builder = builder.allowlist_function(function);
+    }
+    for name in TYPES {
+        builder = builder.allowlist_type(name);
     }
     for constant in CONSTANTS {
         builder = builder.allowlist_var(constant);

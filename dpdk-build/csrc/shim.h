@@ -11,6 +11,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_flow.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
@@ -28,6 +29,8 @@ static const uint64_t SLUICE_MBUF_RX_IP_CKSUM_GOOD = RTE_MBUF_F_RX_IP_CKSUM_GOOD
 static const uint64_t SLUICE_RSS_IP = RTE_ETH_RSS_IP;
 static const uint64_t SLUICE_RSS_TCP = RTE_ETH_RSS_TCP;
 static const uint64_t SLUICE_RSS_UDP = RTE_ETH_RSS_UDP;
+static const uint64_t SLUICE_RSS_IPV4_TCP = RTE_ETH_RSS_NONFRAG_IPV4_TCP;
+static const uint64_t SLUICE_RSS_IPV4_UDP = RTE_ETH_RSS_NONFRAG_IPV4_UDP;
 static const uint64_t SLUICE_RSS_SCTP = RTE_ETH_RSS_SCTP;
 static const uint64_t SLUICE_RSS_L3_SRC_ONLY = RTE_ETH_RSS_L3_SRC_ONLY;
 static const uint64_t SLUICE_RSS_L3_DST_ONLY = RTE_ETH_RSS_L3_DST_ONLY;

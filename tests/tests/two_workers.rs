@@ -1,4 +1,4 @@
-//! Two workers on ports of one queue each: the ring mesh brings every packet of a flow to one worker, replies too.
+//! Two workers, on ports of one queue and on ports of two: every packet of a flow meets one worker, replies too.
 
 use sluice_tests::sluiced::configuration;
 use sluice_tests::{Farm, Lab, Result, ensure, farm::HTTP, http};
@@ -10,9 +10,23 @@ fn two_workers(lab: &Lab) -> String {
     configuration(lab).replace("workers = [1]", "workers = [0, 1]")
 }
 
+/// Each worker polls a queue of each port; the kernel deals the frames out by a hash of its own, which knows no clients.
+fn two_queues(lab: &Lab) -> String {
+    two_workers(lab).replace("iface=wan", "iface=wan,qpairs=2").replace("iface=lan", "iface=lan,qpairs=2")
+}
+
 #[test]
-fn every_request_is_answered() -> Result<()> {
-    let farm = Farm::start_with(two_workers)?;
+fn ports_of_one_queue() -> Result<()> {
+    every_request_is_answered(two_workers)
+}
+
+#[test]
+fn ports_of_two_queues() -> Result<()> {
+    every_request_is_answered(two_queues)
+}
+
+fn every_request_is_answered(configuration: fn(&Lab) -> String) -> Result<()> {
+    let farm = Farm::start_with(configuration)?;
     farm.serve("-t", HTTP.1, "rr", "-m")?;
     farm.warm_up()?;
     let kept = http::keep_alive(&farm.lab.client, HTTP, REQUESTS, CONNECTIONS)?;

@@ -1,16 +1,20 @@
-//! Many lcores in one thread: packets arrive at random ones, and yet every packet of a flow meets the same.
+//! Many lcores in one thread: packets arrive at random ones, and yet every packet of a flow meets the same. Where cards
+//! spread them by owner, they arrive there.
+#[path = "cluster/card.rs"]
+mod card;
 mod common;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use card::Card;
 use common::wire::seen;
 use common::*;
 use proptest::prelude::*;
 use sluice_core::{
-    Director, DropReason, FlowView, Ingress, Jiffies, Lcore, LcoreConfig, LcoreStats, Limits, Protocol,
-    RealStats, RealTable, ServiceKey, Verdict,
+    Director, DropReason, FlowView, Ingress, Jiffies, Lcore, LcoreConfig, LcoreStats, Limits, Ownership,
+    Protocol, RealStats, RealTable, RssInput, ServiceKey, Verdict,
 };
 use sluice_packet::PacketBuf;
 use sluice_packet::build::{ArrayBuf, Frame};
@@ -20,7 +24,9 @@ struct Cluster {
     director: Director,
     table: Arc<RealTable>,
     lcores: Vec<Lcore>,
-    /// State of the generator that stands for receive-side scaling.
+    /// By port; without them packets arrive anywhere.
+    cards: Vec<Card>,
+    /// State of the generator that stands for receive-side scaling without cards.
     random: u64,
     steered: u64,
 }
@@ -49,7 +55,26 @@ impl Cluster {
             Lcore::new(config, director.snapshot(), Arc::clone(&table), stats, &|_, _| ())
         };
         let lcores = (0..lcores).map(lcore).collect();
-        Self { director, table, lcores, random: seed | 1, steered: 0 }
+        Self { director, table, lcores, cards: Vec::new(), random: seed | 1, steered: 0 }
+    }
+
+    /// With a card at each port that spreads by the table of owners.
+    fn with_cards(mut self, table: &[u16], cards: [Card; 2]) -> Self {
+        let ownership = Ownership::by_rss(table).unwrap();
+        self.lcores = self.lcores.into_iter().map(|lcore| lcore.with_ownership(ownership.clone())).collect();
+        self.cards = cards.into();
+        self
+    }
+
+    /// The lcore that a frame arrives at.
+    fn first(&mut self, port: u16, frame: &[u8]) -> u16 {
+        if let Some(card) = self.cards.get(usize::from(port)) {
+            return card.queue(frame);
+        }
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random % self.lcores.len() as u64) as u16
     }
 
     fn load(&mut self) {
@@ -65,13 +90,10 @@ impl Cluster {
         (verdicts[0], burst[0].data().to_vec())
     }
 
-    /// To a random lcore, and on to the one that it names.
+    /// To where it arrives, and on to the lcore that is named there.
     fn send(&mut self, port: u16, frame: &Frame) -> (Verdict, Vec<u8>) {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let first = (self.random % self.lcores.len() as u64) as u16;
         let frame = frame.build();
+        let first = self.first(port, &frame);
         let (verdict, bytes) = self.process(first, &ingress(port), &frame);
         let Verdict::Steer { lcore } = verdict else { return (verdict, bytes) };
         assert_ne!(lcore, first);
@@ -170,8 +192,7 @@ impl Connection {
     }
 }
 
-fn every_packet_meets_its_flow(lcores: u16, seed: u64, connections: u16) -> Cluster {
-    let mut cluster = Cluster::new(lcores, seed);
+fn every_packet_meets_its_flow(mut cluster: Cluster, connections: u16) -> Cluster {
     let mut opened: BTreeMap<(Ipv4Addr, u16), u16> = BTreeMap::new();
     for connection in (0..connections).map(Connection::number) {
         connection.open(&mut cluster);
@@ -213,7 +234,7 @@ fn every_packet_meets_its_flow(lcores: u16, seed: u64, connections: u16) -> Clus
 #[test]
 fn from_1_to_16_lcores() {
     for lcores in 1..=16 {
-        let cluster = every_packet_meets_its_flow(lcores, 0x9e37_79b9, 480);
+        let cluster = every_packet_meets_its_flow(Cluster::new(lcores, 0x9e37_79b9), 480);
         let mut per_lcore = vec![0; usize::from(lcores)];
         for (at, _) in cluster.flows() {
             per_lcore[at] += 1;
@@ -229,8 +250,41 @@ proptest! {
 
     #[test]
     fn wherever_packets_arrive(lcores in 1u16..=16, seed: u64) {
-        every_packet_meets_its_flow(lcores, seed, 60);
+        every_packet_meets_its_flow(Cluster::new(lcores, seed), 60);
     }
+}
+
+/// The owners that a table of so many entries names, in turn.
+fn in_turn(lcores: u16, entries: usize) -> Vec<u16> {
+    (0..lcores).cycle().take(entries).collect()
+}
+
+/// Every packet arrives at its owner: requests, NAT replies at the other port, and what else a real sends there.
+#[test]
+fn cards_that_spread_by_client_leave_nothing_to_steer() {
+    for lcores in 1..=16 {
+        for (outside, inside) in [
+            (RssInput::TupleBySource, RssInput::TupleByDestination),
+            (RssInput::OneSide, RssInput::OneSide),
+            (RssInput::TupleBySource, RssInput::OneSide),
+        ] {
+            let table = in_turn(lcores, 128);
+            // Larger tables repeat the smallest.
+            let cards = [Card::new(outside, OUTSIDE, &table, 128), Card::new(inside, INSIDE, &table, 512)];
+            let cluster = every_packet_meets_its_flow(Cluster::new(lcores, 1).with_cards(&table, cards), 480);
+            assert_eq!(cluster.steered, 0, "{lcores} lcores, {outside:?}, {inside:?}");
+            assert!(cluster.lcores.iter().all(|lcore| lcore.stats().packets.get() > 0), "{lcores} lcores");
+        }
+    }
+}
+
+/// Requests and replies at ports that spread by the source: requests arrive right, replies are passed on.
+#[test]
+fn replies_at_a_card_that_spreads_by_source_are_steered() {
+    let table = in_turn(8, 128);
+    let cards = [OUTSIDE, INSIDE].map(|port| Card::new(RssInput::TupleBySource, port, &table, 128));
+    let cluster = every_packet_meets_its_flow(Cluster::new(8, 1).with_cards(&table, cards), 480);
+    assert!(cluster.steered > 240 && cluster.steered <= 480, "of 480 replies: {}", cluster.steered);
 }
 
 /// Each lcore has a table of its own, and what a lcore may not have it does not make.

@@ -20,6 +20,7 @@ use crate::launch::Launch;
 use crate::mirror::{MirrorError, Static};
 use crate::ports::{self, OpenPort};
 use crate::publish::publication;
+use crate::spread;
 use crate::state::{self, SavedState, StateError};
 use crate::twin::{self, OpenTwin};
 use crate::worker::Clock;
@@ -133,9 +134,11 @@ fn serve(
     director.set_switches(switches(config));
     let (publisher, subscribers) = publication(&director.snapshot(), config.lcores.workers.len());
     let clock = Clock::new();
-    let launch = Launch { config, eal, clock, snapshot: director.snapshot(), table: &table, seed: seed()? };
+    let (ownership, vip_rules) = spread::by_owner(&ports, config.lcores.workers.len());
+    let launch =
+        Launch { config, eal, clock, snapshot: director.snapshot(), table: &table, seed: seed()?, ownership };
     let running = launch.run(ports, twins, subscribers)?;
-    let plane = ControlPlane::new(PlaneConfig {
+    let mut plane = ControlPlane::new(PlaneConfig {
         director,
         reals: table,
         publisher,
@@ -145,6 +148,7 @@ fn serve(
         twin_names: fixed.twins.iter().flatten().cloned().collect(),
         slow_drops: running.slow_drops,
     });
+    plane.steer_by(vip_rules);
     let result = daemon::run(ControlLoop {
         config,
         listener: claim.listener()?,

@@ -193,6 +193,28 @@ pub enum Error {
         given: usize,
     },
 
+    /// The table that maps hashes to queues has another size.
+    #[error("port `{port}` has a redirection table of {wanted} entries, {given} given")]
+    RetaSize {
+        /// The port.
+        port: String,
+        /// The entries of the device's table; 0 where it has none.
+        wanted: u16,
+        /// The entries given.
+        given: usize,
+    },
+
+    /// The device does not take a flow rule.
+    #[error("port `{port}` does not take the flow rule: {errno}{}", because(.message))]
+    FlowRule {
+        /// The port.
+        port: String,
+        /// The error number; `ENOSYS` where the driver knows no flow rules.
+        errno: Errno,
+        /// What the driver says about it; may be empty.
+        message: String,
+    },
+
     /// An operation on a port failed.
     #[error("cannot {operation} of port `{port}`: {errno}{said}{}", privilege(*.errno))]
     Port {
@@ -274,6 +296,10 @@ fn attach(errno: Errno) -> &'static str {
         }
         other => privilege(other),
     }
+}
+
+fn because(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(" ({message})") }
 }
 
 fn list(names: &[String]) -> String {

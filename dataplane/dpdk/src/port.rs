@@ -19,9 +19,9 @@ const FRAME_OVERHEAD: u32 = 14 + 4 + 4;
 #[derive(Debug)]
 pub struct Port(Device);
 
-/// A started port: counters, link and identity. The port stays open while this or any queue of it lives.
-#[derive(Debug)]
-pub struct StartedPort(Arc<Device>);
+/// A started port: counters, link, identity and RSS. The port stays open while this, a clone or any queue of it lives.
+#[derive(Clone, Debug)]
+pub struct StartedPort(pub(crate) Arc<Device>);
 
 /// What starting a port gives.
 #[derive(Debug)]
@@ -199,7 +199,7 @@ fn scatter(device: &Device, frame: u32, pool: &Mempool, info: &sys::rte_eth_dev_
     }
 }
 
-fn check_rss(device: &Device, rss: &Rss, info: &sys::rte_eth_dev_info) -> Result<(), Error> {
+pub(crate) fn check_rss(device: &Device, rss: &Rss, info: &sys::rte_eth_dev_info) -> Result<(), Error> {
     let (asked, supported) = (rss.fields.bits(), info.flow_type_rss_offloads);
     if rss.fields.is_empty() || asked & !supported != 0 {
         return Err(Error::RssFields { port: device.name().to_owned(), asked, supported });

@@ -58,6 +58,8 @@ impl RssFields {
     pub const TCP: Self = Self(sys::SLUICE_RSS_TCP);
     /// Addresses and ports of UDP.
     pub const UDP: Self = Self(sys::SLUICE_RSS_UDP);
+    /// Addresses and ports of TCP and UDP over IPv4.
+    pub const IPV4_PORTS: Self = Self(sys::SLUICE_RSS_IPV4_TCP | sys::SLUICE_RSS_IPV4_UDP);
     /// Addresses and ports of SCTP.
     pub const SCTP: Self = Self(sys::SLUICE_RSS_SCTP);
     /// Of the addresses, only the source.
@@ -74,10 +76,21 @@ impl RssFields {
         self.0 == 0
     }
 
+    /// The fields of either set, as `|`, for constants.
+    #[must_use]
+    pub const fn join(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The fields in both sets; with [`PortInfo::rss_fields`](crate::PortInfo::rss_fields), those a device can hash.
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+
+    /// Whether all of `other` is in this set.
+    pub fn contains(self, other: Self) -> bool {
+        self.intersection(other) == other
     }
 
     /// DPDK's bits for the set.
@@ -90,6 +103,6 @@ impl BitOr for RssFields {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.join(other)
     }
 }

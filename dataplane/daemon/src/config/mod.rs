@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 pub(crate) use load::nearest;
 pub use load::{ConfigError, load, parse};
-pub use values::{Idle, MacAddress, Prefix4, Twin, TwinDriver};
+pub use values::{Faces, Idle, MacAddress, Prefix4, Twin, TwinDriver};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -179,6 +179,9 @@ pub struct Port {
     /// Receive and transmit queues, at most as many as workers; 0: as many as workers, bounded by the device.
     #[serde(default)]
     pub queues: u16,
+    /// Who sends to this port: tells by which side of a packet the device chooses the queue.
+    #[serde(default)]
+    pub faces: Faces,
     /// Descriptors of a receive queue, 64 to 32768.
     #[serde(default = "default_descriptors")]
     pub rx_descriptors: u16,

@@ -18,6 +18,17 @@ pub enum Idle {
     Sleep,
 }
 
+/// Who sends to a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Faces {
+    /// Clients, or clients and reals: packets are spread by their source.
+    #[default]
+    Clients,
+    /// Reals alone, with their replies: packets are spread by their destination.
+    Reals,
+}
+
 /// How a twin is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

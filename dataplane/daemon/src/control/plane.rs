@@ -1,19 +1,21 @@
 //! What the verbs work on: the director, the accounts, the way to the lcores. Lives on the control thread.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sluice_api::{ErrorCode, RpcError};
-use sluice_core::{Director, Fib, Jiffies, RealTable, Snapshot};
+use sluice_core::{Director, Fib, Jiffies, RealTable, ServiceKey, Snapshot};
 use tokio::sync::{Mutex, Notify, watch};
 
 use super::flows::FlowLink;
 use super::status::{PortView, TwinView, WorkerView};
 use crate::counters::{Accounts, SharedDrops};
 use crate::publish::Publisher;
+use crate::vip_rules::VipRules;
 use crate::worker::Pulse;
 
 /// How long a change may take to be applied on all lcores.
@@ -62,6 +64,7 @@ pub struct ControlPlane {
     pub(super) slow_drops: Arc<SharedDrops>,
     pub(super) started: Instant,
     publisher: Publisher,
+    vip_rules: VipRules,
 }
 
 impl ControlPlane {
@@ -80,7 +83,13 @@ impl ControlPlane {
             slow_drops: config.slow_drops,
             started: Instant::now(),
             publisher: config.publisher,
+            vip_rules: VipRules::default(),
         }
+    }
+
+    /// Takes charge of the ports' rules for virtual addresses.
+    pub(crate) fn steer_by(&mut self, rules: VipRules) {
+        self.vip_rules = rules;
     }
 
     /// Shows the configuration as it stands to the lcores; its version.
@@ -137,6 +146,20 @@ impl ControlPlane {
         }
         let freed = self.director.collect_trash(now);
         self.accounts.forget_reals(&freed);
+        // Not with each change: the rules save work, nothing depends on them.
+        if !self.vip_rules.is_empty() {
+            let vips = self.virtual_addresses();
+            self.vip_rules.follow(&vips);
+        }
+    }
+
+    fn virtual_addresses(&self) -> BTreeSet<Ipv4Addr> {
+        let keys = self.director.services().map(|service| service.config.key);
+        keys.filter_map(|key| match key {
+            ServiceKey::Address { address: IpAddr::V4(address), .. } => Some(address),
+            _ => None,
+        })
+        .collect()
     }
 
     /// Ends a window of the rate estimators.

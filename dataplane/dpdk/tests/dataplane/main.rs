@@ -6,6 +6,7 @@ mod eal;
 mod errors;
 mod mbufs;
 mod ports;
+mod rss;
 
 use std::process::ExitCode;
 
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
         return eal::child(&child);
     }
     let lab = Lab::new();
-    let cases: Vec<Case> = [eal::CASES, mbufs::CASES, ports::CASES, errors::CASES].concat();
+    let cases: Vec<Case> = [eal::CASES, mbufs::CASES, ports::CASES, errors::CASES, rss::CASES].concat();
     support::run(&lab, &cases)
 }
 

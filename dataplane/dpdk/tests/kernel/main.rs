@@ -5,6 +5,7 @@
 mod support;
 
 mod ports;
+mod rules;
 
 use std::process::{Command, ExitCode};
 use std::{fs, io};
@@ -16,7 +17,7 @@ use support::Lab;
 fn main() -> ExitCode {
     enter_namespace().expect("namespaces: run as root, or allow user namespaces");
     ip("link set lo up");
-    support::run(&Lab::new(), ports::CASES)
+    support::run(&Lab::new(), &[ports::CASES, rules::CASES].concat())
 }
 
 /// Before any thread is started, as only a program of one thread may enter a user namespace.
