@@ -58,8 +58,6 @@ reasons! {
     MtuExceeded = "mtu_exceeded",
     /// The flow table is full.
     FlowTableFull = "flow_table_full",
-    /// The headers do not lie in the frame's first segment.
-    HeaderSplit = "header_split",
     /// The device's transmit queue was full.
     TxFull = "tx_full",
     /// Another lcore's ring was full.
