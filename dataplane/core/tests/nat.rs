@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 
 use common::wire::seen;
 use common::*;
-use sluice_core::{RealStats, ServiceKey};
+use sluice_core::{RealStats, ServiceKey, Verdict};
 use sluice_packet::build::Frame;
 use sluice_packet::header::flags::{ACK, PSH, SYN};
 
@@ -68,6 +68,33 @@ fn udp_goes_both_ways() {
     assert_eq!(bytes, expected.udp(53, 5000).payload(b"answer").build());
     assert!(seen(&bytes).checksum_is_right());
     assert_eq!(lab.state(), ("UDP", 300));
+}
+
+/// A device that loops back may hand over a request and its reply at once: the flow is known to the reply all the same.
+#[test]
+fn a_reply_in_the_burst_of_its_request_is_translated() {
+    let (mut lab, _) = Lab::udp("rr", [masq(1, 5353)]);
+    let ask = |cport| from_gateway(CLIENT).udp(cport, 53).build();
+    let answer = |cport| {
+        let frame = from_link(1).eth(OUTSIDE_MAC, real_mac(1)).ipv4(real(1), CLIENT);
+        frame.udp(5353, cport).build()
+    };
+    let frames: Vec<_> = (5000..5016).map(ask).chain((5000..5016).map(answer)).collect();
+    for _ in 0..2 {
+        let sent = lab.send_all(&ingress(OUTSIDE), &frames);
+        for (n, (verdict, bytes)) in sent.iter().enumerate() {
+            assert_eq!(*verdict, if n < 16 { TO_REAL } else { TO_CLIENT });
+            assert!(n < 16 || seen(bytes).source == SocketAddrV4::new(VIP, 53));
+        }
+        assert_eq!(lab.flows().len(), 16);
+    }
+    lab.wait_seconds(301);
+    assert_eq!(lab.flows(), []);
+    assert_eq!(
+        lab.send(&ingress(OUTSIDE), &answer(5000)).0,
+        Verdict::ToKernel,
+        "no key is left in the index"
+    );
 }
 
 /// RFC 1624: over all values of a payload word the checksum takes all values, the one that comes out 0 among them.

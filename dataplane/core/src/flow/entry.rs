@@ -33,7 +33,7 @@ pub(crate) mod flags {
 const TUNNEL: u16 = Forward::Tunnel as u16;
 const ROUTE: u16 = Forward::Route as u16;
 
-/// No such slot, next hop or neighbour in a list.
+/// No such slot, next hop or place in a list.
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// A flow in its slot.
@@ -58,13 +58,14 @@ pub(crate) struct Flow {
     pub(crate) wheel: Line1,
 }
 
-/// Links of the wheel (or of the free list) and what listings show.
+/// Where the wheel has filed the flow.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Line1 {
-    pub(crate) next: u32,
-    pub(crate) prev: u32,
+    /// Slot of the wheel, counted since start.
     pub(crate) slot: u32,
+    /// Place in the slot's list; [`NONE`] where the flow is not filed.
+    pub(crate) place: u32,
 }
 
 const _: () = assert!(size_of::<Flow>() == 128);
@@ -96,14 +97,15 @@ impl Flow {
         hop_out: NONE,
         fib_version: 0,
         in_packets: 0,
-        wheel: Line1 { next: NONE, prev: NONE, slot: NONE },
+        wheel: Line1 { slot: 0, place: NONE },
     };
 
-    /// A new flow counts as inactive until its first state says otherwise (reference 3.3).
-    pub(crate) fn new(new: &NewFlow) -> Self {
+    /// Makes the slot a new flow, which counts as inactive until its first state says otherwise (reference 3.3).
+    #[inline]
+    pub(crate) fn begin(&mut self, new: &NewFlow) {
         let l3_delta = Delta::of_u32(new.vip, new.real_address);
         let no_output = if new.forward == Forward::Masq { 0 } else { flags::NO_OUTPUT };
-        Self {
+        *self = Self {
             keys: [
                 Key4::new(new.protocol, new.client, new.client_port, new.vip, new.vport),
                 Key4::new(new.protocol, new.real_address, new.real_port, new.client, new.client_port),
@@ -114,7 +116,7 @@ impl Flow {
             real: new.real,
             expires: new.expires,
             ..Self::EMPTY
-        }
+        };
     }
 
     #[inline(always)]

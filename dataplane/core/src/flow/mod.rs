@@ -2,6 +2,7 @@
 mod entry;
 mod hash;
 mod index;
+mod replies;
 mod table;
 mod wheel;
 

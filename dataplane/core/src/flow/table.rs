@@ -2,9 +2,25 @@
 use super::entry::{Direction, Flow, NONE, NewFlow, flags};
 use super::hash::{Key4, Seed};
 use super::index::{Index, filled};
-use super::wheel::Wheel;
+use super::replies::Replies;
+use super::wheel::{BATCH, Wheel};
 use crate::cpu::prefetch;
 use crate::time::Jiffies;
+
+/// How many new flows ahead a slot is asked for.
+const AHEAD: usize = 3;
+
+/// A flow that is to end, and the hashes of its keys.
+#[derive(Clone, Copy, Debug)]
+struct Dying {
+    id: FlowId,
+    forth: u64,
+    back: Option<u64>,
+}
+
+impl Dying {
+    const NOTHING: Self = Self { id: FlowId(NONE), forth: 0, back: None };
+}
 
 /// A flow's slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +31,11 @@ pub(crate) struct FlowId(pub(crate) u32);
 pub(crate) struct FlowTable {
     flows: Box<[Flow]>,
     index: Index,
+    replies: Replies,
     wheel: Wheel,
     seed: Seed,
-    free: u32,
+    /// Slots that hold no flow; the last `capacity - used` of them are right, the next to be taken at the end.
+    free: Box<[u32]>,
     used: usize,
 }
 
@@ -44,16 +62,17 @@ impl FlowTable {
     /// A table for `capacity` flows, at most 2^31 - 1; its memory is shown to `advise` before the first touch.
     pub(crate) fn new(capacity: usize, seed: Seed, now: Jiffies, advise: &dyn Fn(*mut u8, usize)) -> Self {
         let capacity = capacity.clamp(1, (u32::MAX >> 1) as usize);
-        let mut flows = filled(capacity, Flow::EMPTY, advise);
-        for (flow, next) in flows.iter_mut().zip(1..) {
-            flow.wheel.next = if (next as usize) < capacity { next } else { NONE };
+        let mut free = filled(capacity, NONE, advise);
+        for (entry, slot) in free.iter_mut().rev().zip(0..) {
+            *entry = slot;
         }
         Self {
-            flows,
+            flows: filled(capacity, Flow::EMPTY, advise),
             index: Index::new(capacity * 2, advise),
-            wheel: Wheel::new(now),
+            replies: Replies::NONE,
+            wheel: Wheel::new(now, capacity, advise),
             seed,
-            free: 0,
+            free,
             used: 0,
         }
     }
@@ -97,11 +116,16 @@ impl FlowTable {
 
     /// The flow of a packet, in one go.
     pub(crate) fn find(&self, key: Key4, hash: u64) -> Option<(FlowId, Direction)> {
-        let confirmed = self.index.find(hash, |value| {
+        let is_it = |value| {
             let (id, direction) = split(value);
             self.flows.get(id.0 as usize).is_some_and(|flow| flow.in_use() && flow.key(direction) == key)
-        })?;
-        Some(split(confirmed))
+        };
+        if !self.replies.is_empty()
+            && let Some(value) = self.replies.find(hash, is_it)
+        {
+            return Some(split(value));
+        }
+        self.index.find(hash, is_it).map(split)
     }
 
     #[inline(always)]
@@ -114,54 +138,124 @@ impl FlowTable {
         self.flows.get_mut(id.0 as usize).filter(|flow| flow.in_use())
     }
 
-    /// Makes a flow and indexes it: NAT in both directions, the others in the client's. `None` where the table
-    /// is full.
-    pub(crate) fn insert(&mut self, new: &NewFlow) -> Option<FlowId> {
-        let id = FlowId(self.free);
-        let next_free = self.flows.get(id.0 as usize)?.wheel.next;
-        let flow = Flow::new(new);
-        let forth = self.hash(flow.key(Direction::In));
-        if !self.index.insert(forth, value(id, Direction::In)) {
+    /// The slot that the flow after `ahead` others will take.
+    #[inline]
+    fn free_slot(&self, ahead: usize) -> Option<u32> {
+        let count = self.free.len() - self.used;
+        self.free.get(count.checked_sub(ahead + 1)?).copied()
+    }
+
+    /// Makes a flow and indexes it: NAT in both directions, the others in the client's. It is to be filed once its first
+    /// packet has given it a deadline. `None` where the table is full.
+    pub(crate) fn insert(&mut self, new: &NewFlow, hash: u64) -> Option<FlowId> {
+        let id = FlowId(self.free_slot(0)?);
+        if let Some(later) = self.free_slot(AHEAD).and_then(|slot| self.flows.get(slot as usize)) {
+            prefetch(later);
+            prefetch(&later.wheel);
+        }
+        // There is room: the index is made for two keys of every flow.
+        if !self.index.insert(hash, value(id, Direction::In)) {
             return None;
         }
-        if flow.is_masq() && !self.index_replies(id, flow.key(Direction::Out)) {
-            self.index.remove(forth, value(id, Direction::In));
-            return None;
-        }
-        *self.flows.get_mut(id.0 as usize)? = flow;
-        self.free = next_free;
+        let flow = self.flows.get_mut(id.0 as usize)?;
+        flow.begin(new);
         self.used += 1;
-        self.wheel.file(&mut self.flows, id.0);
+        if flow.is_masq() {
+            let key = flow.key(Direction::Out);
+            self.index_later(key, value(id, Direction::Out));
+        }
         Some(id)
     }
 
-    /// Two services that share a real can have flows whose replies look alike: the newer is found, as in the kernel.
-    fn index_replies(&mut self, id: FlowId, key: Key4) -> bool {
+    fn index_later(&mut self, key: Key4, value: u32) {
         let hash = self.hash(key);
-        match self.find(key, hash) {
-            Some((older, direction)) => {
-                self.index.insert_before(hash, value(id, Direction::Out), value(older, direction))
-            }
-            None => self.index.insert(hash, value(id, Direction::Out)),
+        self.index.prefetch(hash);
+        if !self.replies.push(hash, value) {
+            self.settle();
+            self.replies.push(hash, value);
         }
     }
 
-    /// Ends a flow at once and returns what it was.
-    pub(crate) fn remove(&mut self, id: FlowId) -> Option<Flow> {
-        self.wheel.unfile(&mut self.flows, id.0);
-        self.release(id)
+    /// Puts the reply keys of this burst's flows into the index; to be called at the end of each burst.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        if !self.replies.is_empty() {
+            self.index_replies();
+        }
+    }
+
+    /// Two services that share a real can have flows whose replies look alike: the newer is found, as in the kernel.
+    fn index_replies(&mut self) {
+        for (hash, value) in self.replies.take().iter() {
+            let (id, direction) = split(value);
+            let Some(key) = self.flows.get(id.0 as usize).map(|flow| flow.key(direction)) else { continue };
+            match self.find(key, hash) {
+                Some((older, direction)) => {
+                    self.index.insert_before(hash, value, self::value(older, direction))
+                }
+                None => self.index.insert(hash, value),
+            };
+        }
+    }
+
+    /// Files a new flow by its deadline.
+    #[inline]
+    pub(crate) fn file(&mut self, id: FlowId) {
+        self.wheel.file(&mut self.flows, id.0);
     }
 
     /// Tells the wheel that a flow's deadline has come nearer.
     pub(crate) fn hasten(&mut self, id: FlowId) {
-        self.wheel.unfile(&mut self.flows, id.0);
-        self.wheel.file(&mut self.flows, id.0);
+        self.wheel.hasten(&mut self.flows, id.0);
     }
 
-    /// Ends the next flow whose deadline has come and returns what it was; `budget` bounds the work.
-    pub(crate) fn expire_next(&mut self, now: Jiffies, budget: &mut usize) -> Option<Flow> {
-        let id = self.wheel.next_due(&mut self.flows, now, budget)?;
-        self.release(FlowId(id))
+    /// Ends a flow at once and shows it to `each`.
+    pub(crate) fn remove(&mut self, id: FlowId, each: impl FnOnce(&Flow)) {
+        self.settle();
+        self.wheel.unfile(&mut self.flows, id.0);
+        let Some(dying) = self.get(id).map(|flow| self.dying(id, flow)) else { return };
+        self.release(&dying, each);
+    }
+
+    /// Ends the flows whose deadline has come, a batch at a time, and shows each to `each`; `budget` bounds the work.
+    pub(crate) fn expire(&mut self, now: Jiffies, budget: &mut usize, mut each: impl FnMut(&Flow)) {
+        self.settle();
+        let mut batch = [NONE; BATCH];
+        loop {
+            let count = self.wheel.take(now, budget, &mut batch);
+            let Some(taken) = batch.get(..count).filter(|taken| !taken.is_empty()) else { return };
+            for flow in taken.iter().filter_map(|&id| self.flows.get(id as usize)) {
+                prefetch(flow);
+                prefetch(&flow.wheel);
+            }
+            let mut dying = [Dying::NOTHING; BATCH];
+            let mut places = dying.iter_mut();
+            for &id in taken {
+                match self.flows.get(id as usize) {
+                    Some(flow) if flow.expires.is_due(now) => {
+                        if let Some(place) = places.next() {
+                            *place = self.dying(FlowId(id), flow);
+                        }
+                    }
+                    _ => self.wheel.file_later(&mut self.flows, id),
+                }
+            }
+            for dying in dying.iter().take_while(|dying| dying.id.0 != NONE) {
+                self.release(dying, &mut each);
+            }
+        }
+    }
+
+    /// What it takes to end a flow, its index buckets asked for.
+    #[inline]
+    fn dying(&self, id: FlowId, flow: &Flow) -> Dying {
+        let forth = self.hash(flow.key(Direction::In));
+        self.index.prefetch(forth);
+        let back = flow.is_masq().then(|| self.hash(flow.key(Direction::Out)));
+        if let Some(hash) = back {
+            self.index.prefetch(hash);
+        }
+        Dying { id, forth, back }
     }
 
     /// Flows from slot `from` on.
@@ -171,17 +265,21 @@ impl FlowTable {
     }
 
     /// Frees the slot of a flow that is not in the wheel. A pair of index entries dies together.
-    fn release(&mut self, id: FlowId) -> Option<Flow> {
-        let flow = self.get(id)?.clone();
-        self.index.remove(self.hash(flow.key(Direction::In)), value(id, Direction::In));
-        if flow.is_masq() {
-            self.index.remove(self.hash(flow.key(Direction::Out)), value(id, Direction::Out));
+    #[inline]
+    fn release(&mut self, dying: &Dying, each: impl FnOnce(&Flow)) {
+        let id = dying.id;
+        let Some(flow) = self.flows.get_mut(id.0 as usize).filter(|flow| flow.in_use()) else { return };
+        flow.flags &= !flags::IN_USE;
+        flow.wheel.place = NONE;
+        each(flow);
+        self.index.remove(dying.forth, value(id, Direction::In));
+        if let Some(hash) = dying.back {
+            self.index.remove(hash, value(id, Direction::Out));
         }
-        let slot = self.flows.get_mut(id.0 as usize)?;
-        slot.flags &= !flags::IN_USE;
-        slot.wheel.next = self.free;
-        self.free = id.0;
         self.used -= 1;
-        Some(flow)
+        let last = self.free.len() - self.used - 1;
+        if let Some(entry) = self.free.get_mut(last) {
+            *entry = id.0;
+        }
     }
 }

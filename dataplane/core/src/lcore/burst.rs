@@ -48,6 +48,8 @@ impl Default for Stage {
 pub(super) struct Packet<'a> {
     pub(super) frame: &'a mut [u8],
     pub(super) parsed: &'a Parsed,
+    /// Of its five numbers.
+    pub(super) hash: u64,
     pub(super) ingress: &'a Ingress,
     pub(super) now: Jiffies,
 }
@@ -102,6 +104,7 @@ impl Lcore {
             for ((packet, staged), verdict) in burst.iter_mut().zip(&*staged).zip(verdicts) {
                 *verdict = self.decide(now, ingress, packet.data_mut(), staged);
             }
+            self.flows.settle();
         }
         self.stage = Some(stage);
         self.stats.packets.add(count as u64);
@@ -153,7 +156,7 @@ impl Lcore {
             return self.not_a_flow(ingress, &staged.parsed);
         }
         let Staged { parsed, key, hash, .. } = staged;
-        let mut packet = Packet { frame, parsed, ingress, now };
+        let mut packet = Packet { frame, parsed, hash: *hash, ingress, now };
         match self.flows.find(*key, *hash) {
             Some((id, direction)) => self.known(&mut packet, id, direction),
             None => self.unknown(&mut packet),

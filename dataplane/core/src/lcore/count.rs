@@ -1,33 +1,44 @@
 //! The connection counts of reals, as this lcore changes them.
 use super::Lcore;
+use super::load::ServiceState;
 use crate::flow::Flow;
-use crate::real::{RealCounts, RealId};
-use crate::stats::RealLine;
+use crate::real::{RealCounts, RealId, RealTable};
+use crate::stats::{LcoreStats, RealLine};
 
 impl Lcore {
     /// Changes the counts of a real.
     #[inline]
     pub(super) fn count(&mut self, real: RealId, change: impl FnOnce(&RealCounts)) {
-        if let Some(counts) = self.table.get(real) {
-            change(counts);
-            self.counted(real);
-        }
+        count(&self.stats, &self.table, &mut self.services, real, change);
     }
 
     /// This lcore has changed the counts of a real: the scheduler may keep its load.
     #[inline]
     pub(super) fn counted(&mut self, real: RealId) {
-        let Some((service, at)) = self.stats.real(real).and_then(RealLine::place) else { return };
-        let state = self.services.get_mut(service);
-        if let (Some(state), Some(counts)) = (state, self.table.get(real))
-            && let Some(scheduler) = &mut state.scheduler
-        {
-            scheduler.counted(at, counts);
-        }
+        count(&self.stats, &self.table, &mut self.services, real, |_| ());
     }
+}
 
-    /// A flow has ended.
-    pub(super) fn unbind(&mut self, flow: &Flow) {
-        self.count(flow.real, |counts| counts.unbind(!flow.is_inactive()));
+/// A flow has ended.
+#[inline]
+pub(super) fn unbind(stats: &LcoreStats, table: &RealTable, services: &mut [ServiceState], flow: &Flow) {
+    count(stats, table, services, flow.real, |counts| counts.unbind(!flow.is_inactive()));
+}
+
+/// Changes the counts of a real and tells its scheduler, where that keeps loads.
+#[inline]
+fn count(
+    stats: &LcoreStats,
+    table: &RealTable,
+    services: &mut [ServiceState],
+    real: RealId,
+    change: impl FnOnce(&RealCounts),
+) {
+    let Some(counts) = table.get(real) else { return };
+    change(counts);
+    if let Some((service, at)) = stats.real(real).and_then(RealLine::place)
+        && let Some(scheduler) = services.get_mut(service).and_then(|state| state.scheduler.as_mut())
+    {
+        scheduler.counted(at, counts);
     }
 }

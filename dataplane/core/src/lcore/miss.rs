@@ -97,6 +97,7 @@ impl Lcore {
         }
         self.stats.flows_made.add(1);
         let verdict = self.forward(packet, id, Direction::In);
+        self.flows.file(id);
         // Only now: if the flow has become active, the scheduler knows already.
         self.counted(real);
         verdict
@@ -122,9 +123,9 @@ impl Lcore {
         };
         let at = scheduler.pick(reals, &request).ok_or(DropReason::NoReal)?;
         let new = describe(packet, service, at).ok_or(DropReason::NoReal)?;
-        let mut made = self.flows.insert(&new);
+        let mut made = self.flows.insert(&new, packet.hash);
         if made.is_none() && self.make_room() {
-            made = self.flows.insert(&new);
+            made = self.flows.insert(&new, packet.hash);
         }
         made.map(Some).ok_or(DropReason::FlowTableFull)
     }

@@ -10,6 +10,8 @@ mod random;
 
 use std::sync::Arc;
 
+use count::unbind;
+
 use crate::config::Snapshot;
 use crate::fib::Fib;
 use crate::flow::{FlowId, FlowTable, FlowView, Seed};
@@ -120,11 +122,12 @@ impl Lcore {
         if let Some(from) = self.sweep {
             self.sweep = self.end_orphans(from, budget);
         }
-        while let Some(flow) = self.flows.expire_next(now, &mut budget) {
-            self.stats.flows_expired.add(1);
-            self.unbind(&flow);
-        }
-        self.stats.flows.set(self.flows.used() as u64);
+        let Self { flows, services, table, stats, .. } = self;
+        flows.expire(now, &mut budget, |flow| {
+            stats.flows_expired.add(1);
+            unbind(stats, table, services, flow);
+        });
+        stats.flows.set(flows.used() as u64);
     }
 
     /// Appends flows to `page` as long as it has room, looking at no more than `slots` slots from `from` on. Returns
@@ -158,8 +161,7 @@ impl Lcore {
 
     /// Ends one flow at once.
     fn end(&mut self, id: FlowId) {
-        if let Some(flow) = self.flows.remove(id) {
-            self.unbind(&flow);
-        }
+        let Self { flows, services, table, stats, .. } = self;
+        flows.remove(id, |flow| unbind(stats, table, services, flow));
     }
 }

@@ -194,6 +194,14 @@ impl Lab {
         (verdicts[0], burst[0].data().to_vec())
     }
 
+    /// Frames in one burst.
+    pub(crate) fn send_all(&mut self, ingress: &Ingress, frames: &[Vec<u8>]) -> Vec<(Verdict, Vec<u8>)> {
+        let mut burst: Vec<_> = frames.iter().map(|frame| ArrayBuf::new(frame)).collect();
+        let mut verdicts = [Verdict::Steer { lcore: u16::MAX }; 32];
+        self.lcore.process_burst(self.now, ingress, &mut burst, &mut verdicts);
+        verdicts.into_iter().zip(burst.iter().map(|frame| frame.data().to_vec())).collect()
+    }
+
     pub(crate) fn client_sends(&mut self, frame: &Frame) -> (Verdict, Vec<u8>) {
         self.send(&ingress(OUTSIDE), &frame.build())
     }

@@ -58,8 +58,10 @@ impl Bucket {
         }
     }
 
+    #[inline]
     fn free_lane(&self) -> Option<usize> {
-        (0..LANES).find(|&lane| self.tag(lane) == 0)
+        let free = self.matches(0);
+        (free != 0).then(|| free.trailing_zeros() as usize)
     }
 }
 
