@@ -50,6 +50,8 @@ reasons! {
     RealGone = "real_gone",
     /// No real server of the service can take a new connection.
     NoReal = "no_real",
+    /// One of the new flows that the drop_packet defence turns away.
+    DropPacket = "drop_packet",
     /// The time to live ran out here.
     TtlExpired = "ttl_expired",
     /// No route to the next hop.

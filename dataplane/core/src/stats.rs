@@ -162,6 +162,8 @@ pub struct LcoreStats {
     pub evicted_half_open: Counter,
     /// Closing flows ended because the table was full.
     pub evicted_closing: Counter,
+    /// Flows that the drop_entry defence ended.
+    pub dropped_entries: Counter,
 }
 
 impl LcoreStats {
@@ -180,6 +182,7 @@ impl LcoreStats {
             flows_expired: Counter::default(),
             evicted_half_open: Counter::default(),
             evicted_closing: Counter::default(),
+            dropped_entries: Counter::default(),
         }
     }
 

@@ -368,3 +368,24 @@ fn requests_of_flows_left_behind_are_dropped_on_every_lcore() {
         }
     }
 }
+
+/// drop_packet counts attempts on each lcore by itself: no lcore drops more than its share and one.
+#[test]
+fn every_lcore_turns_away_its_own_nth_attempt() {
+    let mut cluster = Cluster::new(4, 3);
+    let mut switches = cluster.director.snapshot().switches;
+    (switches.drop_rate, switches.drop_at_once) = (3, true);
+    cluster.director.set_switches(switches);
+    cluster.load();
+    for n in 0..300 {
+        cluster.send(OUTSIDE, &Connection::number(n).request(SYN));
+    }
+    let mut all = 0;
+    for lcore in &cluster.lcores {
+        let (made, dropped) = (lcore.stats().flows_made.get(), lcore.stats().dropped(DropReason::DropPacket));
+        assert_eq!(dropped, (made + dropped).div_ceil(3));
+        assert!(made > 0);
+        all += made + dropped;
+    }
+    assert_eq!(all, 300);
+}

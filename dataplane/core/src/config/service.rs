@@ -229,10 +229,23 @@ pub struct Switches {
     pub expire_nodest_conn: bool,
     /// Whether TCP packets without a flow are scheduled though they carry no SYN.
     pub sloppy_tcp: bool,
+    /// drop_packet as it works at the moment: of so many new flows one is dropped; 0 for none.
+    pub drop_rate: u32,
+    /// Whether the first new flow is the one that is dropped (mode 3), rather than the last of so many.
+    pub drop_at_once: bool,
+    /// drop_entry as it works at the moment: whether half-open and idle flows are looked for and ended.
+    pub drop_entry: bool,
 }
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { conn_reuse_mode: 1, expire_nodest_conn: false, sloppy_tcp: false }
+        Self {
+            conn_reuse_mode: 1,
+            expire_nodest_conn: false,
+            sloppy_tcp: false,
+            drop_rate: 0,
+            drop_at_once: false,
+            drop_entry: false,
+        }
     }
 }

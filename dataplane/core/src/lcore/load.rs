@@ -22,6 +22,7 @@ impl Lcore {
         let old = std::mem::replace(&mut self.snapshot, Arc::clone(&next));
         self.fib = Arc::clone(&next.fib);
         self.timeouts = StateTimeouts::new(next.timeouts);
+        self.defence.follow(&old.switches, &next.switches);
         if self.services.len() < next.services.len() {
             self.services.resize_with(next.services.len(), ServiceState::default);
         }

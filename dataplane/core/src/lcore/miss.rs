@@ -110,6 +110,9 @@ impl Lcore {
         else {
             return Ok(None);
         };
+        if self.defence.turns_away(self.snapshot.switches.drop_rate) {
+            return Err(DropReason::DropPacket);
+        }
         let scheduler = self.services.get_mut(slot as usize).and_then(|state| state.scheduler.as_mut());
         let Some(scheduler) = scheduler else { return Err(DropReason::NoReal) };
         let reals = Reals { list: &service.reals, table: &self.table, shared: &service.shared };

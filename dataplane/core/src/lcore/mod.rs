@@ -1,6 +1,7 @@
 //! One lcore's share of the load balancer: its flows, its schedulers, and the snapshot it works by.
 mod burst;
 mod count;
+mod defence;
 mod established;
 mod evict;
 mod forward;
@@ -54,6 +55,8 @@ pub struct Lcore {
     random: random::Random,
     /// Where to look next for a flow to end when the table is full.
     rover: u32,
+    /// What the defences keep.
+    defence: defence::Defence,
     /// Where to go on looking for flows whose real is gone, while that is called for.
     sweep: Option<u32>,
     /// Out only while a burst is processed.
@@ -84,6 +87,7 @@ impl Lcore {
             stats,
             random: random::Random::new(config.seed, config.id),
             rover: 0,
+            defence: defence::Defence::default(),
             sweep: None,
             stage: Some(Box::default()),
         };
@@ -117,17 +121,22 @@ impl Lcore {
     }
 
     /// Ends the flows whose time has come; `budget` bounds the flows and empty wheel slots looked at. With
-    /// expire_nodest_conn, flows whose real was removed end here too, within a walk over the table.
-    pub fn expire(&mut self, now: Jiffies, mut budget: usize) {
+    /// expire_nodest_conn, flows whose real was removed end here too, within a walk over the table; so do those that
+    /// drop_entry chooses.
+    pub fn expire(&mut self, now: Jiffies, budget: usize) {
         if let Some(from) = self.sweep {
             self.sweep = self.end_orphans(from, budget);
         }
+        let mut left = budget;
         let Self { flows, services, table, stats, .. } = self;
-        flows.expire(now, &mut budget, |flow| {
+        flows.expire(now, &mut left, |flow| {
             stats.flows_expired.add(1);
             unbind(stats, table, services, flow);
         });
-        stats.flows.set(flows.used() as u64);
+        if self.snapshot.switches.drop_entry {
+            self.drop_entries(now, budget);
+        }
+        self.stats.flows.set(self.flows.used() as u64);
     }
 
     /// Appends flows to `page` as long as it has room, looking at no more than `slots` slots from `from` on. Returns

@@ -20,6 +20,15 @@ impl StateTimeouts {
     pub(crate) fn new(configured: Timeouts) -> Self {
         Self { tcp: tcp::timeouts(configured), udp: Jiffies::ticks(configured.udp) }
     }
+
+    /// The timeout of the state that a flow is in.
+    pub(crate) fn of(&self, flow: &Flow) -> u32 {
+        if flow.protocol() == Protocol::Tcp as u8 {
+            self.tcp.get(usize::from(flow.state)).copied().unwrap_or(CREATION)
+        } else {
+            self.udp
+        }
+    }
 }
 
 /// What a packet did to its flow's activity.

@@ -1,6 +1,6 @@
 //! The core beside a naive model: any sequence of changes, packets and pauses, compared after each step.
 //!
-//! `PROPTEST_CASES` asks for more cases than the usual 256.
+//! `PROPTEST_CASES` asks for another number of cases than [`CASES`].
 #[path = "../common/mod.rs"]
 mod common;
 mod locality;
@@ -22,6 +22,9 @@ use sluice_packet::header::flags::{ACK, FIN, RST, SYN};
 /// A slot of the timer wheel in jiffies. Time goes by whole slots, so that a flow ends just when it is due: no timeout
 /// is a multiple of it.
 const SLOT: u64 = 64;
+
+/// How many sequences, as long as nobody asks for another number.
+const CASES: u32 = 10_000;
 
 /// All but mh, whose tables are compared elsewhere, and twos, which draws lots.
 const SCHEDULERS: [&str; 12] =
@@ -97,11 +100,17 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
             },
         )
     };
-    let switches = (0u8..4, any::<bool>(), any::<bool>()).prop_map(|(mode, expire, sloppy)| Switches {
-        conn_reuse_mode: mode,
-        expire_nodest_conn: expire,
-        sloppy_tcp: sloppy,
-    });
+    let rate = || prop_oneof![3 => Just(0), 1 => 1u32..=4];
+    let switches = (0u8..4, any::<[bool; 4]>(), rate()).prop_map(
+        |(conn_reuse_mode, [expire_nodest_conn, sloppy_tcp, drop_at_once, drop_entry], drop_rate)| Switches {
+            conn_reuse_mode,
+            expire_nodest_conn,
+            sloppy_tcp,
+            drop_rate,
+            drop_at_once,
+            drop_entry,
+        },
+    );
     let seconds = || prop::sample::select(vec![0u32, 5, 30, 900, 3600]);
     let timeouts =
         (seconds(), seconds(), seconds()).prop_map(|(tcp, tcp_fin, udp)| Timeouts { tcp, tcp_fin, udp });
@@ -215,6 +224,9 @@ impl Pair {
             Operation::Wait(slots) => {
                 self.lab.wait((slots * SLOT) as u32);
                 self.model.wait(slots * SLOT);
+                let left: Vec<Tuple> = listing_of(&self.lab.flows()).into_iter().map(|flow| flow.0).collect();
+                self.model.lose(&left).map_err(TestCaseError::fail)?;
+                prop_assert_eq!(self.lab.stats.dropped_entries.get(), self.model.dropped_entries);
             }
             Operation::CollectTrash => self.collect_trash()?,
         }
@@ -413,8 +425,17 @@ impl Pair {
     }
 }
 
+fn cases() -> ProptestConfig {
+    let asked = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        asked
+    } else {
+        ProptestConfig { cases: CASES, ..asked }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn behaves_as_the_model(operations in operations()) {

@@ -102,6 +102,7 @@ struct Flow {
     state: String,
     replied: bool,
     expires: u64,
+    in_packets: u32,
 }
 
 /// A packet: whose, its flags, its IP bytes.
@@ -124,6 +125,9 @@ pub(crate) struct Model {
     /// Jiffies since the start.
     pub(crate) now: u64,
     sweep: bool,
+    /// What drop_packet counts down: at 0 and 1 an attempt to start a flow is dropped.
+    attempts: u32,
+    pub(crate) dropped_entries: u64,
     table: Table,
 }
 
@@ -139,6 +143,8 @@ impl Model {
             drops: BTreeMap::new(),
             now: 0,
             sweep: false,
+            attempts: 0,
+            dropped_entries: 0,
             table: Table::read(),
         }
     }
@@ -147,6 +153,13 @@ impl Model {
     pub(crate) fn load(&mut self) {
         let old = std::mem::replace(&mut self.loaded, self.wanted.clone());
         self.sweep |= self.loaded.switches.expire_nodest_conn;
+        let (before, after) = (old.switches, self.loaded.switches);
+        match after.drop_at_once {
+            true if before.drop_rate == 0 => self.attempts = 0,
+            false if before.drop_rate != after.drop_rate => self.attempts = after.drop_rate,
+            _ if before.drop_rate == 0 => self.attempts = 0,
+            _ => {}
+        }
         for ((held, before), after) in
             self.schedulers.iter_mut().zip(&old.services).zip(&self.loaded.services)
         {
@@ -219,6 +232,14 @@ impl Model {
         if SERVICES[number].0 == 6 && !starts {
             return (Verdict::ToKernel, None);
         }
+        let rate = self.loaded.switches.drop_rate;
+        if rate > 0 {
+            let dropped = self.attempts <= 1;
+            self.attempts = if dropped { rate } else { self.attempts - 1 };
+            if dropped {
+                return (self.drop(DropReason::DropPacket), None);
+            }
+        }
         let scheduler = self.schedulers[number].as_mut().unwrap();
         let asked = Asked { reals: &service.reals, counts: &self.counts };
         let Some(at) = scheduler.pick(asked, *client.ip(), self.now) else {
@@ -232,6 +253,7 @@ impl Model {
             state: "NONE".to_owned(),
             replied: false,
             expires: self.now + 3 * 250,
+            in_packets: 0,
         };
         self.counts.get_mut(&chosen.id).unwrap().bind();
         self.stats.entry(chosen.id).or_default().conns += 1;
@@ -241,7 +263,8 @@ impl Model {
 
     /// A packet of the client that follows its flow.
     fn follow(&mut self, packet: Packet) -> (Verdict, Option<SocketAddrV4>) {
-        let flow = &self.flows[&packet.tuple];
+        let flow = self.flows.get_mut(&packet.tuple).unwrap();
+        flow.in_packets += 1;
         let seen = if flow.masq || flow.replied { Seen::Input } else { Seen::InputOnly };
         let vip = SocketAddrV4::new(VIP, SERVICES[packet.tuple.0].1);
         let destination = if flow.masq { flow.destination } else { vip };
@@ -268,6 +291,35 @@ impl Model {
         }
         self.advance(packet, Seen::Output);
         if n.is_some() { TO_CLIENT } else { Verdict::ToKernel }
+    }
+
+    /// The lcore says what flows it has left. What else there was, drop_entry has ended: no more than two slots' worth of
+    /// the table of 64, and none that the rules keep (reference 4.8).
+    pub(crate) fn lose(&mut self, left: &[Tuple]) -> Result<(), String> {
+        let lost: Vec<Tuple> = self.flows.keys().filter(|tuple| !left.contains(tuple)).copied().collect();
+        if lost.len() > if self.loaded.switches.drop_entry { 2 } else { 0 } {
+            return Err(format!("too many at once: {lost:?}"));
+        }
+        for tuple in lost {
+            if !self.may_go(&self.flows[&tuple]) {
+                return Err(format!("{tuple:?}: {:?}", self.flows[&tuple]));
+            }
+            self.end(tuple);
+            self.dropped_entries += 1;
+        }
+        Ok(())
+    }
+
+    fn may_go(&self, flow: &Flow) -> bool {
+        let timeouts = self.loaded.timeouts;
+        let timeout = match flow.state.as_str() {
+            "SYN_RECV" => return true,
+            "ESTABLISHED" => timeouts.tcp,
+            "UDP" => timeouts.udp,
+            _ => return false,
+        };
+        let idle = (u64::from(timeout) * 250 + self.now).checked_sub(flow.expires);
+        idle.is_some_and(|idle| idle >= 60 * 250) && (1..=8).contains(&flow.in_packets)
     }
 
     /// State, timer, and what counts as active.

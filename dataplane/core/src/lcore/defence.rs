@@ -1,0 +1,130 @@
+//! The kernel's defences (reference 4.8), as the control side switches them: drop_packet turns away every n-th new
+//! flow, drop_entry ends flows that are half open, or idle after a few packets.
+use super::Lcore;
+use crate::config::{Protocol, Switches};
+use crate::flow::{Flow, FlowId};
+use crate::proto::{StateTimeouts, tcp};
+use crate::time::Jiffies;
+
+/// Of the flow table, drop_entry visits this part each second.
+const PART: usize = 32;
+/// A flow that saw a packet within this time is left alone.
+const IDLE: i64 = Jiffies::ticks(60) as i64;
+/// A flow of more packets from its client is left alone.
+const FEW: usize = 8;
+
+/// What one lcore keeps for its defences.
+#[derive(Debug, Default)]
+pub(super) struct Defence {
+    /// Until the next attempt to start a flow is dropped: 0 and 1 mean this one.
+    attempts: u32,
+    /// By the packets of a flow: until the next such flow that is tested ends.
+    tested: [u8; FEW + 1],
+    /// The slot to visit next.
+    at: u32,
+    /// Slots still to visit in this second.
+    left: usize,
+    /// When the next second begins; `None` while drop_entry is off.
+    next: Option<Jiffies>,
+}
+
+/// What drop_entry makes of a flow, by its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Keep,
+    Test,
+    Drop,
+}
+
+impl Defence {
+    /// Takes over new switches. Where the operator has set the rate (mode 3) the kernel drops the first attempt, where it
+    /// is automatic the n-th.
+    pub(super) fn follow(&mut self, old: &Switches, new: &Switches) {
+        if !new.drop_at_once && new.drop_rate != old.drop_rate {
+            self.attempts = new.drop_rate;
+        } else if old.drop_rate == 0 {
+            self.attempts = 0;
+        }
+        if !new.drop_entry {
+            self.next = None;
+        }
+    }
+
+    /// Whether drop_packet drops this attempt to start a flow.
+    #[inline]
+    pub(super) fn turns_away(&mut self, rate: u32) -> bool {
+        if rate == 0 {
+            return false;
+        }
+        if self.attempts > 1 {
+            self.attempts -= 1;
+            return false;
+        }
+        self.attempts = rate;
+        true
+    }
+
+    /// Whether a flow that has been tested is the i-th of those with `packets`, i being their number itself.
+    fn is_ith(&mut self, packets: u32) -> bool {
+        let Some(left) = usize::try_from(packets).ok().and_then(|i| self.tested.get_mut(i)) else {
+            return false;
+        };
+        if packets == 0 {
+            return false;
+        }
+        if *left > 1 {
+            *left -= 1;
+            return false;
+        }
+        *left = u8::try_from(packets).unwrap_or(u8::MAX);
+        true
+    }
+}
+
+impl Lcore {
+    /// Does drop_entry's work of this loop: visits no more than `budget` slots, and each second no more than a part of the
+    /// table.
+    #[cold]
+    pub(super) fn drop_entries(&mut self, now: Jiffies, budget: usize) {
+        let capacity = self.flows.capacity();
+        if self.defence.next.is_none_or(|next| next.is_due(now)) {
+            self.defence.left = capacity.div_ceil(PART);
+            self.defence.next = Some(now.after(Jiffies::HZ));
+        }
+        let visits = budget.min(self.defence.left);
+        self.defence.left -= visits;
+        for _ in 0..visits {
+            let slot = FlowId(self.defence.at);
+            self.defence.at = if (slot.0 as usize) + 1 < capacity { slot.0 + 1 } else { 0 };
+            if self.may_go(slot, now) {
+                self.stats.dropped_entries.add(1);
+                self.end(slot);
+            }
+        }
+    }
+
+    fn may_go(&mut self, slot: FlowId, now: Jiffies) -> bool {
+        let Some(flow) = self.flows.get(slot) else { return false };
+        match fate(flow) {
+            Fate::Keep => false,
+            Fate::Drop => true,
+            Fate::Test => idle(flow, &self.timeouts, now) >= IDLE && self.defence.is_ith(flow.in_packets),
+        }
+    }
+}
+
+fn fate(flow: &Flow) -> Fate {
+    if flow.protocol() != Protocol::Tcp as u8 {
+        return Fate::Test;
+    }
+    match flow.state {
+        tcp::SYN_RECV | tcp::SYNACK => Fate::Drop,
+        tcp::ESTABLISHED => Fate::Test,
+        _ => Fate::Keep,
+    }
+}
+
+/// Jiffies since the flow's last packet.
+fn idle(flow: &Flow, timeouts: &StateTimeouts, now: Jiffies) -> i64 {
+    i64::from(timeouts.of(flow)) - i64::from(flow.expires.since(now))
+}

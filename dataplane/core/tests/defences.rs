@@ -1,0 +1,210 @@
+//! drop_packet and drop_entry (reference 4.8), as the lcores carry them out.
+mod common;
+
+use common::*;
+use sluice_core::{DropReason, Jiffies, Protocol, ServiceKey, Verdict};
+use sluice_packet::header::flags::{ACK, FIN, SYN};
+
+/// Opens connections with one SYN each: `+` for those that reach a real, `-` for those turned away.
+fn attempts(lab: &mut Lab, cports: std::ops::Range<u16>) -> String {
+    let attempt = |cport| match lab.client_sends(&request(cport, SYN)).0 {
+        TO_REAL => '+',
+        Verdict::Drop(DropReason::DropPacket) => '-',
+        other => panic!("a SYN met {other:?}"),
+    };
+    cports.map(attempt).collect()
+}
+
+fn one() -> Lab {
+    Lab::tcp("rr", [masq(1, 80)]).0
+}
+
+// drop_packet.
+
+/// As the kernel does with am_droprate = 2.
+#[test]
+fn in_mode_3_the_first_attempt_is_dropped_and_then_every_nth() {
+    for (rate, expected) in [(1, "------"), (2, "-+-+-+"), (3, "-++-++")] {
+        let mut lab = one();
+        lab.switch(|switches| (switches.drop_rate, switches.drop_at_once) = (rate, true));
+        assert_eq!(attempts(&mut lab, 100..106), expected, "rate {rate}");
+    }
+}
+
+#[test]
+fn in_the_automatic_modes_the_nth_attempt_is_dropped() {
+    for (rate, expected) in [(1, "------"), (2, "+-+-+-"), (3, "++-++-")] {
+        let mut lab = one();
+        lab.switch(|switches| switches.drop_rate = rate);
+        assert_eq!(attempts(&mut lab, 100..106), expected, "rate {rate}");
+    }
+}
+
+#[test]
+fn each_drop_is_counted_and_leaves_nothing_behind() {
+    let (mut lab, key) = Lab::tcp("rr", [masq(1, 80)]);
+    lab.switch(|switches| (switches.drop_rate, switches.drop_at_once) = (2, true));
+    attempts(&mut lab, 100..110);
+    assert_eq!(lab.dropped(DropReason::DropPacket), 5);
+    let id = lab.id(&key, 1);
+    assert_eq!((lab.flows().len(), lab.real_stats(id).conns, lab.counts(id).total()), (5, 5, 5));
+}
+
+/// It is the attempts to start a flow that count.
+#[test]
+fn packets_of_known_flows_and_strangers_pass_uncounted() {
+    let mut lab = one();
+    lab.sends(99, &[SYN, ACK]);
+    lab.switch(|switches| switches.drop_rate = 2);
+    for _ in 0..5 {
+        lab.sends(99, &[ACK]);
+        assert_eq!(lab.real_sends(&reply(1, 80, 99, ACK)).0, TO_CLIENT);
+        assert_eq!(lab.client_sends(&request(98, ACK)).0, Verdict::ToKernel, "it cannot start a flow");
+        assert_eq!(
+            lab.client_sends(&from_gateway(CLIENT).tcp(97, 81, SYN)).0,
+            Verdict::ToKernel,
+            "no service"
+        );
+    }
+    assert_eq!(attempts(&mut lab, 100..104), "+-+-");
+}
+
+#[test]
+fn another_change_does_not_start_the_count_anew() {
+    let (mut lab, key) = Lab::tcp("rr", [masq(1, 80)]);
+    lab.switch(|switches| switches.drop_rate = 4);
+    assert_eq!(attempts(&mut lab, 100..103), "+++");
+    lab.change(|director| director.add_real(&key, masq(2, 80))).unwrap();
+    assert_eq!(attempts(&mut lab, 103..104), "-");
+}
+
+#[test]
+fn switched_off_it_drops_nothing_and_on_again_it_starts_anew() {
+    let mut lab = one();
+    for cport in [100, 200] {
+        lab.switch(|switches| (switches.drop_rate, switches.drop_at_once) = (5, true));
+        assert_eq!(attempts(&mut lab, cport..cport + 2), "-+");
+        lab.switch(|switches| switches.drop_rate = 0);
+        assert_eq!(attempts(&mut lab, cport + 2..cport + 6), "++++");
+    }
+}
+
+#[test]
+fn datagrams_are_attempts_too() {
+    let (mut lab, _) = Lab::udp("rr", [masq(1, 53)]);
+    lab.switch(|switches| (switches.drop_rate, switches.drop_at_once) = (2, true));
+    let verdicts: Vec<Verdict> =
+        (100..104).map(|cport| lab.client_sends(&from_gateway(CLIENT).udp(cport, 53)).0).collect();
+    let dropped = Verdict::Drop(DropReason::DropPacket);
+    assert_eq!(verdicts, [dropped, TO_REAL, dropped, TO_REAL]);
+}
+
+// drop_entry.
+
+/// A table of 64 flows, of which two slots are visited each second: all in 32 seconds.
+fn small() -> (Lab, ServiceKey) {
+    let mut lab = Lab::with_flows(64);
+    let key = lab.add(service(Protocol::Tcp, 80, "rr"), [masq(1, 80)]);
+    (lab, key)
+}
+
+/// Lets the lcore visit every slot once.
+fn sweep(lab: &mut Lab) {
+    lab.switch(|switches| switches.drop_entry = true);
+    for _ in 0..32 {
+        lab.wait(Jiffies::HZ);
+    }
+    lab.switch(|switches| switches.drop_entry = false);
+}
+
+#[test]
+fn half_open_flows_end_and_closing_ones_do_not() {
+    let (mut lab, key) = small();
+    lab.sends(100, &[SYN]);
+    lab.sends(101, &[SYN, ACK, FIN]);
+    lab.sends(102, &[SYN, FIN]);
+    lab.sends(103, &[SYN, ACK]);
+    sweep(&mut lab);
+    let mut left: Vec<_> = lab.flows().iter().map(|flow| (flow.client.port(), flow.state)).collect();
+    left.sort_unstable();
+    assert_eq!(left, [(101, "CLOSE_WAIT"), (102, "TIME_WAIT"), (103, "ESTABLISHED")]);
+    assert_eq!((lab.stats.dropped_entries.get(), lab.stats.flows_expired.get()), (1, 0));
+    assert_eq!(lab.connections(lab.id(&key, 1)), (1, 2));
+}
+
+/// Of the established flows of i packets that have been idle for a minute, every i-th ends, the first included; flows of
+/// more than eight packets stay.
+#[test]
+fn every_ith_idle_flow_of_i_packets_ends() {
+    for (packets, dropped) in [(1, 6), (2, 3), (3, 2), (4, 2), (6, 1), (8, 1), (9, 0), (40, 0)] {
+        let (mut lab, _) = small();
+        lab.switch(|switches| switches.sloppy_tcp = true);
+        for cport in 100..106 {
+            lab.sends(cport, &vec![ACK; packets]);
+        }
+        lab.wait_seconds(60);
+        sweep(&mut lab);
+        assert_eq!(lab.stats.dropped_entries.get(), dropped, "{packets} packets");
+        assert_eq!(lab.flows().len() as u64, 6 - dropped, "{packets} packets");
+    }
+}
+
+#[test]
+fn a_flow_that_saw_a_packet_within_the_minute_stays() {
+    for (idle, dropped) in [(20, 0), (70, 1)] {
+        let (mut lab, _) = small();
+        lab.sends(100, &[SYN, ACK]);
+        lab.wait(Jiffies::ticks(idle));
+        // It lies in the first slot: one second is enough.
+        lab.switch(|switches| switches.drop_entry = true);
+        lab.wait(1);
+        assert_eq!(lab.stats.dropped_entries.get(), dropped, "idle for {idle} s");
+    }
+}
+
+#[test]
+fn datagram_flows_are_tested_as_established_ones() {
+    let mut lab = Lab::with_flows(64);
+    lab.add(service(Protocol::Udp, 53, "rr"), [masq(1, 53)]);
+    for cport in 100..104 {
+        for _ in 0..2 {
+            assert_eq!(lab.client_sends(&from_gateway(CLIENT).udp(cport, 53)).0, TO_REAL);
+        }
+    }
+    lab.wait_seconds(60);
+    sweep(&mut lab);
+    assert_eq!((lab.flows().len(), lab.stats.dropped_entries.get()), (2, 2));
+}
+
+/// A thirty-second part of the table each second, and never more than the loop's budget at a time.
+#[test]
+fn the_work_is_bounded_by_the_second_and_by_the_loop() {
+    let mut lab = Lab::with_flows(1024);
+    lab.add(service(Protocol::Tcp, 80, "rr"), [masq(1, 80)]);
+    for cport in 1000..2024 {
+        lab.sends(cport, &[SYN]);
+    }
+    lab.switch(|switches| switches.drop_entry = true);
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        lab.lcore.expire(lab.now, 10);
+        seen.push(lab.stats.dropped_entries.get());
+    }
+    assert_eq!(seen, [10, 20, 30, 32, 32]);
+    lab.tick(Jiffies::HZ - 1);
+    lab.lcore.expire(lab.now, 1000);
+    assert_eq!(lab.stats.dropped_entries.get(), 32);
+    lab.tick(1);
+    lab.lcore.expire(lab.now, 1000);
+    assert_eq!(lab.stats.dropped_entries.get(), 64);
+}
+
+#[test]
+fn an_ended_flow_is_seen_no_more() {
+    let (mut lab, _) = small();
+    lab.sends(100, &[SYN]);
+    sweep(&mut lab);
+    assert_eq!(lab.flows(), []);
+    assert_eq!(lab.real_sends(&reply(1, 80, 100, SYN | ACK)).0, Verdict::ToKernel);
+    assert_eq!(lab.reaches(&request(100, SYN)), 1, "its client may try again");
+}
