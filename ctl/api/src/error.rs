@@ -18,7 +18,7 @@ pub enum ErrorCode {
     Internal,
     /// EPERM (1): who asks may not.
     NotPermitted,
-    /// ENOENT (2): no such real server in the service; or no such scheduler or persistence engine.
+    /// ENOENT (2): no such real server in the service; or no such scheduler, persistence engine or switch.
     NoSuchEntry,
     /// ESRCH (3): no such service; or no such sync daemon runs.
     NoSuchService,

@@ -19,8 +19,8 @@
 //! The verbs mirror ipvsadm's, and so do the meanings: `service.edit` and `real.edit` replace every parameter,
 //! a listing gives the real servers newest first. A modifying reply means: applied on all lcores.
 //!
-//! The modules, in the order a request meets them: [`request`] (verbs), [`id`], [`service`], [`real`], [`sync`]
-//! (what they carry), [`rpc`] (the envelope), [`framing`] (lines), [`reply`], [`connection`], [`stats`],
+//! The modules, in the order a request meets them: [`request`] (verbs), [`id`], [`service`], [`real`], [`sync`],
+//! [`sysctl`] (what they carry), [`rpc`] (the envelope), [`framing`] (lines), [`reply`], [`connection`], [`stats`],
 //! [`status`] (answers), [`error`] (refusals), [`client`].
 
 pub mod client;
@@ -36,6 +36,7 @@ pub mod service;
 pub mod stats;
 pub mod status;
 pub mod sync;
+pub mod sysctl;
 
 pub use client::{Client, ClientError};
 pub use connection::{ConnProtocol, Connection, ConnectionPage};
@@ -46,9 +47,10 @@ pub use reply::{Applied, Reply, Timeouts, Version};
 pub use request::Request;
 pub use rpc::{Call, Id, Message, Rejected};
 pub use service::{Netmask, Persistence, SchedFlag, ServiceEntry, ServiceSpec};
-pub use stats::{Rates, Stats};
+pub use stats::{Rates, Stats, Totals};
 pub use status::{BurstSizes, LcoreStatus, PortStatus, Status, TableStatus, TwinStatus};
 pub use sync::{SyncDaemon, SyncRole};
+pub use sysctl::{SysctlEffect, SysctlEntry, SysctlNames, SysctlSource, SysctlValue, SysctlValues};
 
 /// Where sluiced listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/sluice/control.sock";

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::connection::ConnectionPage;
 use crate::service::ServiceEntry;
+use crate::stats::Totals;
 use crate::status::Status;
 use crate::sync::SyncDaemon;
+use crate::sysctl::SysctlEntry;
 
 /// The result of a request that changed something: it is applied on all lcores.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,11 +23,11 @@ pub struct Applied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timeouts {
-    /// Seconds an idle established TCP connection is kept, 0..=2678400.
+    /// Seconds an idle established TCP connection is kept, 0..=8589934.
     pub tcp: u32,
-    /// Seconds a TCP connection is kept after a FIN, 0..=2678400.
+    /// Seconds a TCP connection is kept after a FIN, 0..=8589934.
     pub tcp_fin: u32,
-    /// Seconds an idle UDP flow is kept, 0..=2678400.
+    /// Seconds an idle UDP flow is kept, 0..=8589934.
     pub udp: u32,
 }
 
@@ -56,6 +58,10 @@ pub enum Reply {
     Timeouts(Timeouts),
     /// Of `sync.list`.
     SyncDaemons(Vec<SyncDaemon>),
+    /// Of `sysctl.list`.
+    Sysctls(Vec<SysctlEntry>),
+    /// Of `stats`.
+    Totals(Totals),
     /// Of `status`.
     Status(Box<Status>),
     /// Of `drops`: packets dropped since the start, by reason. Reasons never met are listed too.

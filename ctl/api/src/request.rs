@@ -11,6 +11,7 @@ use crate::real::RealSpec;
 use crate::reply::Timeouts;
 use crate::service::ServiceSpec;
 use crate::sync::{SyncDaemon, SyncRole};
+use crate::sysctl::{SysctlNames, SysctlValues};
 
 /// A request: a verb with its parameters. The comment of each names its [`Reply`](crate::Reply).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,13 @@ pub enum Request {
     SyncStop(SyncStop),
     /// `sync.list`: the daemons that run, master first. Array of [`SyncDaemon`].
     SyncList,
+    /// `sysctl.list`: switches by their kernel names, all or those named. Array of
+    /// [`SysctlEntry`](crate::SysctlEntry); ENOENT.
+    SysctlList(SysctlNames),
+    /// `sysctl.set`: all that are named, or none. [`Applied`](crate::Applied); ENOENT, EINVAL, EOPNOTSUPP.
+    SysctlSet(SysctlValues),
+    /// `stats`: all services together. [`Totals`](crate::Totals).
+    Stats,
     /// `status`. [`Status`](crate::Status).
     Status,
     /// `drops`. Map of reason to count.
@@ -134,6 +142,9 @@ impl Request {
             Self::SyncStart(_) => "sync.start",
             Self::SyncStop(_) => "sync.stop",
             Self::SyncList => "sync.list",
+            Self::SysctlList(_) => "sysctl.list",
+            Self::SysctlSet(_) => "sysctl.set",
+            Self::Stats => "stats",
             Self::Status => "status",
             Self::Drops => "drops",
         }
@@ -148,6 +159,8 @@ impl Request {
                 | Self::ConnectionList(_)
                 | Self::TimeoutGet
                 | Self::SyncList
+                | Self::SysctlList(_)
+                | Self::Stats
                 | Self::Status
                 | Self::Drops
         )
@@ -175,6 +188,9 @@ impl Request {
             "sync.start" => Self::SyncStart(typed(params)?),
             "sync.stop" => Self::SyncStop(typed(params)?),
             "sync.list" => none(params, Self::SyncList)?,
+            "sysctl.list" => Self::SysctlList(typed(params)?),
+            "sysctl.set" => Self::SysctlSet(typed(params)?),
+            "stats" => none(params, Self::Stats)?,
             "status" => none(params, Self::Status)?,
             "drops" => none(params, Self::Drops)?,
             _ => {
@@ -215,7 +231,13 @@ impl Serialize for Request {
         let mut s = serializer.serialize_struct("Request", 2)?;
         s.serialize_field("method", self.method())?;
         match self {
-            Self::Version | Self::Flush | Self::TimeoutGet | Self::SyncList | Self::Status | Self::Drops => {}
+            Self::Version
+            | Self::Flush
+            | Self::TimeoutGet
+            | Self::SyncList
+            | Self::Stats
+            | Self::Status
+            | Self::Drops => {}
             Self::ServiceAdd(p) | Self::ServiceEdit(p) => s.serialize_field("params", p)?,
             Self::ServiceDelete(p) => s.serialize_field("params", p)?,
             Self::ServiceList(p) | Self::Zero(p) => s.serialize_field("params", p)?,
@@ -225,6 +247,8 @@ impl Serialize for Request {
             Self::TimeoutSet(p) => s.serialize_field("params", p)?,
             Self::SyncStart(p) => s.serialize_field("params", p)?,
             Self::SyncStop(p) => s.serialize_field("params", p)?,
+            Self::SysctlList(p) => s.serialize_field("params", p)?,
+            Self::SysctlSet(p) => s.serialize_field("params", p)?,
         }
         s.end()
     }

@@ -31,3 +31,12 @@ pub struct Rates {
     /// Bytes to clients a second.
     pub out_bps: u64,
 }
+
+/// The reply to `stats`: all services and real servers together, those that are gone included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Counters since the start or the last zeroing of everything.
+    pub stats: Stats,
+    /// Estimated rates.
+    pub rates: Rates,
+}

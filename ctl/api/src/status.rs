@@ -135,6 +135,9 @@ pub struct TableStatus {
     pub evicted_half_open: u64,
     /// Closing flows that made room in a full table.
     pub evicted_closing: u64,
+    /// Flows that the `drop_entry` defence has ended.
+    #[serde(default)]
+    pub dropped_entries: u64,
 }
 
 /// The kernel interface that stands for a port.

@@ -41,6 +41,10 @@ fn verbs() -> Vec<(&'static str, Value)> {
         ("sync.start", sync),
         ("sync.stop", json!({"role": "master", "sync_id": 5})),
         ("sync.list", Value::Null),
+        ("sysctl.list", json!({})),
+        ("sysctl.list", json!({"names": ["conn_reuse_mode"]})),
+        ("sysctl.set", json!({"values": {"conn_reuse_mode": 0, "sync_threshold": "3 50"}})),
+        ("stats", Value::Null),
         ("status", Value::Null),
         ("drops", Value::Null),
     ]
@@ -90,7 +94,8 @@ fn unknown_members_are_refused_at_every_level_of_parameters() {
     for (method, params) in verbs() {
         let mut paths = Vec::new();
         objects(&params, String::new(), &mut paths);
-        for path in paths {
+        // The names of switches are not the language's: the daemon knows them.
+        for path in paths.into_iter().filter(|path| path != "/values") {
             let mut with_typo = params.clone();
             with_typo.pointer_mut(&path).unwrap()["wieght"] = json!(1);
             let (code, message, _) = refusal(&line(method, &with_typo));
@@ -246,7 +251,7 @@ proptest! {
 
     /// The same with lines that are close to right: a verb's line with a piece replaced.
     #[test]
-    fn nearly_right_lines_decode(pick in 0usize..21, at in 0usize..200, cut in 0usize..9, put in "[\\]\\[{}\",:0-9a-z]{0,6}") {
+    fn nearly_right_lines_decode(pick in 0..verbs().len(), at in 0usize..200, cut in 0usize..9, put in "[\\]\\[{}\",:0-9a-z]{0,6}") {
         let (method, params) = &verbs()[pick];
         let mut text = line(method, params);
         let from = at.min(text.len());

@@ -25,6 +25,8 @@ const OWN_WORDS: &str = "\
 Words of its own (PROGRAM help says more):
   PROGRAM status             lcores, ports, tables
   PROGRAM drops              dropped packets by reason
+  PROGRAM stats              counters and rates of everything together
+  PROGRAM sysctl             the kernel's switches: -a, NAME, NAME=VALUE
   PROGRAM version            what is running
 ";
 

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use sluice_api::{
-    ErrorCode, LcoreStatus, PortStatus, Reply, Request, RpcError, Status, TableStatus, TwinStatus, Version,
+    Applied, ErrorCode, LcoreStatus, PortStatus, Rates, Reply, Request, RpcError, Stats, Status,
+    SysctlEffect, SysctlEntry, SysctlNames, SysctlSource, SysctlValue, SysctlValues, TableStatus, Totals,
+    TwinStatus, Version,
 };
 use support::{Ran, Server, command, run_alone, table};
 
@@ -41,7 +43,13 @@ fn status() -> Status {
             rx_missed: 9,
             ..Default::default()
         }],
-        table: TableStatus { capacity: 4096, used: 1024, evicted_half_open: 3, evicted_closing: 0 },
+        table: TableStatus {
+            capacity: 4096,
+            used: 1024,
+            evicted_half_open: 3,
+            evicted_closing: 0,
+            dropped_entries: 12,
+        },
         twins: vec![TwinStatus {
             interface: "client0".to_owned(),
             port: "client".to_owned(),
@@ -75,7 +83,7 @@ fn server() -> Server {
 fn status_fits_a_screen() {
     let want = "\
 up 1 d 02:03:04, 2 services, 5 real servers
-flows 1024 of 4096 (25.0 %); a full table ended 3 half-open and 0 closing ones
+flows 1024 of 4096 (25.0 %); a full table ended 3 half-open and 0 closing ones; drop_entry ended 12
 
 LCORE    BUSY  CYCLES/PACKET  PACKETS  PER BURST  STEERED  DROPPED   LOOPS  FLOWS
 1      12.5 %            312     3200       16.0        7       11  123456     40
@@ -129,7 +137,7 @@ fn a_refusal_is_the_daemons_own_words() {
 fn usage() {
     let help = run_alone("sluicectl", &["help"]);
     assert_eq!((help.exit, help.stderr.as_str()), (0, ""));
-    for word in ["status", "drops", "version", "--socket", "sluicectl -Ln"] {
+    for word in ["status", "drops", "stats", "sysctl", "version", "--socket", "sluicectl -Ln"] {
         assert!(help.stdout.contains(word), "{word}: {}", help.stdout);
     }
     let wrong = run_alone("sluicectl", &["statsu"]);
@@ -151,4 +159,121 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     child.stdout.take().unwrap().read_exact(&mut start).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+}
+
+/// Two switches as the daemon tells of them; of what is asked, the values set are those in force.
+fn switches() -> Server {
+    let entry = |name: &str, value, effect, reason: Option<&str>| SysctlEntry {
+        name: name.to_owned(),
+        value: SysctlValue::of_word(value),
+        default: SysctlValue::of_word("1"),
+        accepts: "0 to 3".to_owned(),
+        source: SysctlSource::Set,
+        effect,
+        reason: reason.map(str::to_owned),
+        meaning: format!("About {name}."),
+    };
+    Server::start(move |request| match request {
+        Request::SysctlList(SysctlNames { names: None }) => Ok(Reply::Sysctls(vec![
+            entry("conn_reuse_mode", "2", SysctlEffect::Works, None),
+            entry("sync_threshold", "3 50", SysctlEffect::None, Some("no daemon")),
+            entry("secure_tcp", "1", SysctlEffect::NotYet, Some("states")),
+        ])),
+        Request::SysctlList(SysctlNames { names: Some(names) }) => {
+            let named = |name: &String| entry(name, "0", SysctlEffect::Works, None);
+            Ok(Reply::Sysctls(names.iter().map(named).collect()))
+        }
+        Request::SysctlSet(SysctlValues { values }) if values.contains_key("nonsense") => {
+            Err(RpcError::new(ErrorCode::NoSuchEntry, "no switch `nonsense`"))
+        }
+        Request::SysctlSet(_) => Ok(Reply::Applied(Applied { warnings: vec!["mind".to_owned()] })),
+        other => panic!("{other:?}"),
+    })
+}
+
+#[test]
+fn all_switches_with_value_default_and_meaning() {
+    let want = "\
+NAME             VALUE  DEFAULT  MEANING
+conn_reuse_mode      2        1  About conn_reuse_mode.
+sync_threshold    3 50        1  no effect here: no daemon. About sync_threshold.
+secure_tcp           1        1  not yet: states. About secure_tcp.
+";
+    let server = switches();
+    for words in [&["sysctl"][..], &["sysctl", "-a"]] {
+        assert_eq!(server.run("sluicectl", words, ""), Ran::ok(want));
+    }
+    assert_eq!(server.run("sluicectl", &["sysctl", "-n"], ""), Ran::ok("2\n3 50\n1\n"));
+    let json = server.run("sluicectl", &["sysctl", "--json"], "");
+    assert_eq!(serde_json::from_str::<Vec<SysctlEntry>>(&json.stdout).unwrap().len(), 3);
+}
+
+#[test]
+fn a_switch_is_shown_and_set_as_with_sysctl() {
+    let server = switches();
+    let shown = "net.ipv4.vs.conn_reuse_mode = 0\n";
+    for name in ["conn_reuse_mode", "net.ipv4.vs.conn_reuse_mode", "net/ipv4/vs/conn_reuse_mode"] {
+        assert_eq!(server.run("sluicectl", &["sysctl", name], ""), Ran::ok(shown));
+    }
+    assert_eq!(server.run("sluicectl", &["sysctl", "-n", "conn_reuse_mode"], ""), Ran::ok("0\n"));
+    let set = Ran { stdout: shown.to_owned(), stderr: "warning: mind\n".to_owned(), exit: 0 };
+    for words in [
+        &["sysctl", "conn_reuse_mode=0"][..],
+        &["sysctl", "-w", "net.ipv4.vs.conn_reuse_mode=0"],
+        &["sysctl", "net.ipv4.vs.conn_reuse_mode = 0"],
+    ] {
+        assert_eq!(server.run("sluicectl", words, ""), set, "{words:?}");
+        let asked = server.requests();
+        let values = [("conn_reuse_mode".to_owned(), SysctlValue::Number(0))].into();
+        assert_eq!(asked[asked.len() - 2], Request::SysctlSet(SysctlValues { values }), "{words:?}");
+    }
+    assert_eq!(
+        server.run("sluicectl", &["sysctl", "-w", "conn_reuse_mode"], ""),
+        Ran::failed("sluicectl: `conn_reuse_mode`: give a value: conn_reuse_mode=VALUE\n", 2)
+    );
+    let refused = server.run("sluicectl", &["sysctl", "sloppy_tcp=1", "nonsense=1"], "");
+    assert_eq!(refused, Ran::failed("sluicectl: no switch `nonsense`\n", 1));
+}
+
+/// One request for the whole file, so that a wrong line leaves all as it was.
+#[test]
+fn a_sysctl_conf_is_taken_for_what_is_of_ipvs() {
+    let server = switches();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("90-lvs.conf");
+    let text = "# net.ipv4.vs.sloppy_tcp = 1\nnet.ipv4.ip_forward = 1\n-net.ipv4.vs.conn_reuse_mode=0\n\n\
+                net.ipv4.vs.sync_threshold = 3\t50\n; no\nnet/ipv4/vs/expire_nodest_conn = 1\n";
+    std::fs::write(&file, text).unwrap();
+    let ran = server.run("sluicectl", &["sysctl", "-p", file.to_str().unwrap()], "");
+    assert_eq!((ran.exit, ran.stdout.lines().count()), (0, 3), "{ran:?}");
+    let values = [
+        ("conn_reuse_mode", SysctlValue::Number(0)),
+        ("expire_nodest_conn", SysctlValue::Number(1)),
+        ("sync_threshold", SysctlValue::Text("3\t50".to_owned())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    assert_eq!(server.requests()[0], Request::SysctlSet(SysctlValues { values }));
+    std::fs::write(&file, "net.ipv4.ip_forward = 1\n").unwrap();
+    let none = server.run("sluicectl", &["sysctl", "-p", file.to_str().unwrap()], "");
+    assert_eq!((none.exit, none.stderr.as_str()), (0, "nothing there of net.ipv4.vs\n"));
+    let missing = server.run("sluicectl", &["sysctl", "-p", "/nonexistent.conf"], "");
+    assert_eq!((missing.exit, missing.stdout.as_str()), (2, ""));
+    assert!(missing.stderr.starts_with("sluicectl: /nonexistent.conf: "), "{}", missing.stderr);
+}
+
+#[test]
+fn everything_together() {
+    let server = Server::start(|_| {
+        let stats = Stats { conns: 3, in_packets: 1005, out_packets: 0, in_bytes: 100_200, out_bytes: 7 };
+        let rates = Rates { cps: 1, in_pps: 125, out_pps: 0, in_bps: 12_500, out_bps: 0 };
+        Ok(Reply::Totals(Totals { stats, rates }))
+    });
+    let want = "          CONNS  IN PACKETS  OUT PACKETS  IN BYTES  OUT BYTES
+total         3        1005            0    100200          7
+a second      1         125            0     12500          0
+";
+    assert_eq!(server.run("sluicectl", &["stats"], ""), Ran::ok(want));
+    let json = server.run("sluicectl", &["stats", "--json"], "");
+    assert_eq!(serde_json::from_str::<Totals>(&json.stdout).unwrap().stats.in_packets, 1005);
 }

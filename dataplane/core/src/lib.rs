@@ -37,7 +37,7 @@ pub use config::{
 };
 pub use drop::DropReason;
 pub use fib::{Fib, FibPort, Lookup, NextHop, NextHopId, Route};
-pub use flow::FlowView;
+pub use flow::{FLOW_BYTES, FlowView};
 pub use lcore::{Lcore, LcoreConfig};
 pub use owner::{INDEX_BITS, Ownership, RssInput, rss_key};
 pub use real::{RealCounts, RealId, RealTable};

@@ -16,6 +16,7 @@ pub mod slow;
 mod spread;
 pub mod start;
 pub mod state;
+pub mod switches;
 mod twin;
 mod vip_rules;
 mod watchdog;

@@ -90,19 +90,22 @@ impl StateFile {
 
 #[cfg(test)]
 mod tests {
-    use sluice_api::Timeouts;
+    use std::collections::BTreeMap;
+
+    use sluice_api::SysctlValue;
 
     use super::*;
     use crate::state::{VERSION, load};
+    use crate::switches::KeptSwitch;
 
     #[test]
     fn an_older_state_does_not_undo_a_newer() {
         let folder = tempfile::tempdir().expect("folder");
         let file = StateFile { path: folder.path().join("state.json"), taken: Mutex::new(0) };
-        let of = |tcp| SavedState {
-            version: VERSION,
-            timeouts: Timeouts { tcp, tcp_fin: 1, udp: 1 },
-            services: Vec::new(),
+        let of = |value| {
+            let kept = KeptSwitch { value: SysctlValue::Number(value), over: SysctlValue::Number(0) };
+            let sysctl = BTreeMap::from([("amemthresh".to_owned(), kept)]);
+            SavedState { version: VERSION, sysctl, services: Vec::new() }
         };
         file.write(1, &of(1)).expect("written");
         file.write(u64::MAX, &of(2)).expect("written");

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-use sluice_core::{Director, FibPort, Limits, RealTable, Route, Switches};
+use sluice_core::{Director, FibPort, Limits, RealTable, Route};
 use sluice_dpdk::{Eal, EalArgs, LogLevel, Memory, Mempool};
 
 use crate::args::Args;
 use crate::config::{self, Config, ConfigError};
-use crate::control::{Claim, ClaimError, ControlPlane, PlaneConfig, Shared};
+use crate::control::{self, Claim, ClaimError, ControlPlane, PlaneConfig, Shared};
 use crate::daemon::{self, ControlLoop};
 use crate::launch::Launch;
 use crate::mirror::{MirrorError, Static};
@@ -131,7 +131,8 @@ fn serve(
     let fixed = static_routing(config, &ports, &twins);
     let table = Arc::new(RealTable::new(config.tables.reals));
     let mut director = Director::new(Limits { services: config.tables.services }, Arc::clone(&table));
-    director.set_switches(switches(config));
+    let mut settings = config.vs.0.clone();
+    control::set_up(&mut director, &mut settings);
     let (publisher, subscribers) = publication(&director.snapshot(), config.lcores.workers.len());
     let clock = Clock::new();
     let (ownership, vip_rules) = spread::by_owner(&ports, config.lcores.workers.len());
@@ -140,6 +141,7 @@ fn serve(
     let running = launch.run(ports, twins, subscribers)?;
     let mut plane = ControlPlane::new(PlaneConfig {
         director,
+        settings,
         reals: table,
         publisher,
         workers: running.workers,
@@ -192,14 +194,6 @@ fn static_routing(config: &Config, ports: &[OpenPort], twins: &[Option<OpenTwin>
         twins: twins.iter().map(|twin| twin.as_ref().map(|twin| twin.name.clone())).collect(),
         routes: routes.collect(),
         neighbours: neighbours.filter_map(|n| Some((index(&n.port)?, n.address, n.mac.0))).collect(),
-    }
-}
-
-fn switches(config: &Config) -> Switches {
-    Switches {
-        conn_reuse_mode: config.vs.conn_reuse_mode,
-        expire_nodest_conn: config.vs.expire_nodest_conn != 0,
-        sloppy_tcp: config.vs.sloppy_tcp != 0,
     }
 }
 

@@ -1,14 +1,18 @@
-//! What survives a restart: services, reals and timeouts, as JSON of the control socket's own types.
+//! What survives a restart: services, reals and switches, as JSON of the control socket's own types.
 //!
 //! Written whole, beside the old file, flushed to disk and renamed over it: a crash leaves the old or the new one.
 //! A file that cannot be understood stops the start; services must not vanish because a disk lost some bytes.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sluice_api::{RealSpec, ServiceSpec, Timeouts};
+use sluice_api::{RealSpec, ServiceSpec, SysctlValue, Timeouts};
+
+use crate::switches::KeptSwitch;
 
 /// Everything that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +20,8 @@ use sluice_api::{RealSpec, ServiceSpec, Timeouts};
 pub struct SavedState {
     /// Layout of this file: [`VERSION`].
     pub version: u32,
-    /// Connection timeouts.
-    pub timeouts: Timeouts,
+    /// Switches that were set at run time, by name.
+    pub sysctl: BTreeMap<String, KeptSwitch>,
     /// Services, in the order of their ids.
     pub services: Vec<SavedService>,
 }
@@ -32,8 +36,37 @@ pub struct SavedService {
     pub reals: Vec<RealSpec>,
 }
 
-/// The layout that this program writes and reads.
-pub const VERSION: u32 = 1;
+/// The layout that this program writes; it reads the first one too.
+pub const VERSION: u32 = 2;
+
+/// The first layout: no switches, but the timeouts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct First {
+    #[expect(dead_code, reason = "known already when this is read")]
+    version: u32,
+    timeouts: Timeouts,
+    services: Vec<SavedService>,
+}
+
+impl From<First> for SavedState {
+    fn from(first: First) -> Self {
+        let Timeouts { tcp, tcp_fin, udp } = first.timeouts;
+        let kept = [("timeout_tcp", tcp, 900), ("timeout_tcp_fin", tcp_fin, 120), ("timeout_udp", udp, 300)];
+        let number = |seconds: u32| SysctlValue::Number(seconds.into());
+        let set = kept.into_iter().filter(|(_, seconds, default)| seconds != default);
+        let kept = |(name, seconds, default): (&str, u32, u32)| {
+            (name.to_owned(), KeptSwitch { value: number(seconds), over: number(default) })
+        };
+        Self { version: VERSION, sysctl: set.map(kept).collect(), services: first.services }
+    }
+}
+
+/// What tells layouts apart.
+#[derive(Deserialize)]
+struct Layout {
+    version: u32,
+}
 
 /// Why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -71,11 +104,16 @@ pub fn load(path: &Path) -> Result<Option<SavedState>, StateError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(StateError::Io { path: path.to_owned(), what: "read it", source }),
     };
-    let state: SavedState = serde_json::from_slice(&text).map_err(|error| corrupt(error.to_string()))?;
-    if state.version != VERSION {
-        return Err(corrupt(format!("version {} (this program reads {VERSION})", state.version)));
-    }
-    Ok(Some(state))
+    let state = match parse::<Layout>(&text).map_err(corrupt)?.version {
+        1 => parse::<First>(&text).map(SavedState::from),
+        VERSION => parse::<SavedState>(&text),
+        other => Err(format!("version {other} (this program reads {VERSION})")),
+    };
+    state.map(Some).map_err(corrupt)
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(text).map_err(|error| error.to_string())
 }
 
 /// Replaces the state on disk.
@@ -126,8 +164,12 @@ mod tests {
             lower_threshold: 2,
             tunnel: None,
         };
-        let timeouts = Timeouts { tcp: 900, tcp_fin: 120, udp: 300 };
-        SavedState { version: VERSION, timeouts, services: vec![SavedService { service, reals: vec![real] }] }
+        let kept = KeptSwitch { value: SysctlValue::Number(0), over: SysctlValue::Number(1) };
+        SavedState {
+            version: VERSION,
+            sysctl: BTreeMap::from([("conn_reuse_mode".to_owned(), kept)]),
+            services: vec![SavedService { service, reals: vec![real] }],
+        }
     }
 
     #[test]
@@ -155,6 +197,19 @@ mod tests {
         }
         let newer = SavedState { version: 9, ..state() };
         save(&path, &newer).expect("saved");
-        assert!(load(&path).expect_err("newer").to_string().contains("version 9 (this program reads 1)"));
+        assert!(load(&path).expect_err("newer").to_string().contains("version 9 (this program reads 2)"));
+    }
+
+    /// As the first version wrote it; only what was set counts.
+    #[test]
+    fn the_first_layout_is_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("state.json");
+        let text = r#"{"version":1,"timeouts":{"tcp":900,"tcp_fin":30,"udp":300},"services":[]}"#;
+        std::fs::write(&path, text).expect("written");
+        let state = load(&path).expect("read").expect("there");
+        let kept = KeptSwitch { value: SysctlValue::Number(30), over: SysctlValue::Number(120) };
+        assert_eq!(state.sysctl, BTreeMap::from([("timeout_tcp_fin".to_owned(), kept)]));
+        assert_eq!((state.version, state.services), (VERSION, Vec::new()));
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use sluice_api::SysctlValue;
 use sluiced::config::parse;
+use sluiced::switches::{Effect, Switch};
 use toml::{Table, Value};
 
 const DOCUMENT: &str = include_str!("../../../docs/configuration.md");
@@ -102,4 +104,27 @@ fn examples_are_accepted_and_the_complete_one_is_complete() {
     let complete = switched_on(examples.last().expect("an example"));
     parse("switched on", &complete.to_string()).expect("accepted");
     assert_eq!(keys(&complete), keys(&switched_on(REFERENCE)));
+}
+
+/// The rows under `[vs]` are the table of switches, word for word.
+#[test]
+fn every_switch_is_described_by_the_one_table() {
+    for switch in sluiced::switches::ALL {
+        let row = switch_row(switch);
+        assert!(DOCUMENT.lines().any(|line| line == row), "this row is missing:\n{row}");
+    }
+}
+
+fn switch_row(switch: &Switch) -> String {
+    let default = match switch.default_value() {
+        SysctlValue::Number(number) => number.to_string(),
+        SysctlValue::Text(text) => format!("\"{text}\""),
+    };
+    let effect = match switch.effect {
+        Effect::None(reason) => format!(" **No effect here**: {reason}."),
+        Effect::NotYet(what) => format!(" **Not yet** ({what}): only the default is accepted."),
+        _ => String::new(),
+    };
+    let (name, accepts, meaning) = (switch.name, switch.kind.to_string(), switch.meaning);
+    format!("| `vs.{name}` | {accepts} | `{default}` | {meaning}{effect} |")
 }

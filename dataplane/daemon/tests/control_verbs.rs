@@ -174,6 +174,8 @@ fn timeouts_are_set_one_by_one() {
     assert_eq!(client.call("timeout.get", json!({})), json!({"tcp": 900, "tcp_fin": 120, "udp": 300}));
     client.call("timeout.set", json!({"tcp": 0, "tcp_fin": 30, "udp": 0}));
     assert_eq!(client.call("timeout.get", json!({})), json!({"tcp": 900, "tcp_fin": 30, "udp": 300}));
+    client.call("sysctl.set", json!({"values": {"timeout_udp": 60}}));
+    assert_eq!(client.call("timeout.get", json!({})), json!({"tcp": 900, "tcp_fin": 30, "udp": 60}));
     let (errno, _) = client.refused("timeout.set", json!({"tcp": 4_000_000_000u32, "tcp_fin": 0, "udp": 0}));
     assert_eq!(errno, "ERANGE");
 }

@@ -1,7 +1,9 @@
 //! sluicectl's own words: what ipvsadm has no option for.
 
 mod drops;
+mod stats;
 mod status;
+mod sysctl;
 mod table;
 
 use std::io::{IsTerminal, Write};
@@ -46,6 +48,10 @@ enum Word {
         #[arg(long)]
         all: bool,
     },
+    /// Show the counters and rates of everything together
+    Stats,
+    /// Show or set the kernel's switches (net.ipv4.vs), typed as for sysctl(8)
+    Sysctl(sysctl::Words),
     /// Show the versions of sluicectl and sluiced
     Version,
 }
@@ -66,6 +72,8 @@ pub(crate) fn run(program: &str, words: &[String]) -> Result<(), Failure> {
     let outcome = match cli.word {
         Word::Status => status::print(&mut session),
         Word::Drops { all } => drops::print(&mut session, all),
+        Word::Stats => stats::print(&mut session),
+        Word::Sysctl(words) => sysctl::run(&mut session, &words),
         Word::Version => version(&mut session),
     };
     session.out.flush()?;

@@ -32,6 +32,9 @@ fn summary(out: &mut impl Write, status: &Status) -> io::Result<()> {
     if half_open + closing > 0 {
         write!(out, "; a full table ended {half_open} half-open and {closing} closing ones")?;
     }
+    if table.dropped_entries > 0 {
+        write!(out, "; drop_entry ended {}", table.dropped_entries)?;
+    }
     writeln!(out)
 }
 

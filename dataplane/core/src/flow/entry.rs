@@ -68,7 +68,10 @@ pub(crate) struct Line1 {
     pub(crate) place: u32,
 }
 
-const _: () = assert!(size_of::<Flow>() == 128);
+/// What a flow takes in its table.
+pub const FLOW_BYTES: usize = 128;
+
+const _: () = assert!(size_of::<Flow>() == FLOW_BYTES);
 
 /// What a new flow is made of.
 #[derive(Clone, Copy, Debug)]

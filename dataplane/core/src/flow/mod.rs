@@ -6,7 +6,7 @@ mod replies;
 mod table;
 mod wheel;
 
-pub use entry::FlowView;
 pub(crate) use entry::{Direction, Flow, NewFlow, flags};
+pub use entry::{FLOW_BYTES, FlowView};
 pub(crate) use hash::{Key4, Seed};
 pub(crate) use table::{Candidate, FlowId, FlowTable};

@@ -17,9 +17,6 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
     within("tables.flows", config.tables.flows, 1024..=1 << 26)?;
     within("tables.reals", config.tables.reals, 1..=1 << 20)?;
     within("tables.services", config.tables.services, 1..=1 << 20)?;
-    within("vs.conn_reuse_mode", config.vs.conn_reuse_mode, 0..=3)?;
-    within("vs.expire_nodest_conn", config.vs.expire_nodest_conn, 0..=1)?;
-    within("vs.sloppy_tcp", config.vs.sloppy_tcp, 0..=1)?;
     if config.control.socket.as_os_str().is_empty() {
         return Err("control.socket: must be a path".to_owned());
     }
@@ -133,7 +130,16 @@ mod tests {
         let cases = [
             (port("mtu = 40"), "f: port wan: mtu = 40: must be 68 to 9600"),
             (port("queues = 2"), "f: port wan: queues = 2: must be 0 to 1"),
-            (port("[vs]\nsloppy_tcp = 2"), "f: vs.sloppy_tcp = 2: must be 0 to 1"),
+            (port("[vs]\nsloppy_tcp = 2"), "f:7: `sloppy_tcp = 2`: must be 0 or 1"),
+            (
+                port("[vs]\nsloppy_tcp = true"),
+                "f:7: `sloppy_tcp = true`: invalid type: boolean `true`, expected 0 or 1",
+            ),
+            (port("[vs]\nsync_ports = 3"), "f:7: `sync_ports = 3`: must be a power of two up to 1073741824"),
+            (
+                port("[vs]\nest_cpulist = \"0-\""),
+                "f:7: `est_cpulist = \"0-\"`: must be CPUs such as \"0-3,6\", or \"all\"",
+            ),
             (port("[tables]\nflows = 1"), "f: tables.flows = 1: must be 1024 to 67108864"),
             (
                 port("twin = \"a-name-too-long-x\""),

@@ -115,7 +115,7 @@ mod tests {
         let config = parse("sluice.toml", LEAST).expect("accepted");
         assert_eq!(config.ports[0].twin_name().as_deref(), Some("sl-wan"));
         assert_eq!((config.memory.mbufs, config.tables.flows), (65536, 1_048_576));
-        assert_eq!((config.vs.conn_reuse_mode, config.lcores.control), (1, 0));
+        assert_eq!((config.vs.0.number("conn_reuse_mode"), config.lcores.control), (1, 0));
     }
 
     #[test]
@@ -149,8 +149,8 @@ mod tests {
             "sluice.toml:5: unknown key `devcie`, did you mean `device`?"
         );
         assert_eq!(
-            error(&format!("[vs]\nsync_threshold = 3\n{LEAST}")),
-            "sluice.toml:2: unknown key `sync_threshold`; known here: conn_reuse_mode, expire_nodest_conn, sloppy_tcp"
+            error(&format!("[vs]\nconn_reuse = 0\n{LEAST}")),
+            "sluice.toml:2: unknown key `conn_reuse`, did you mean `conn_reuse_mode`?"
         );
         assert_eq!(
             error(&format!("[log]\nlevle = \"info\"\n{LEAST}")),

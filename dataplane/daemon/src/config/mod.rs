@@ -6,6 +6,7 @@
 mod check;
 mod load;
 mod values;
+mod vs;
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 pub(crate) use load::nearest;
 pub use load::{ConfigError, load, parse};
 pub use values::{Faces, Idle, MacAddress, Prefix4, Twin, TwinDriver};
+pub use vs::Vs;
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -102,7 +104,7 @@ impl Default for Control {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
-    /// File that holds services, reals and timeouts; empty: nothing is kept.
+    /// File that holds services, reals and switches set at run time; empty: nothing is kept.
     pub file: PathBuf,
 }
 
@@ -127,24 +129,6 @@ pub struct Tables {
 impl Default for Tables {
     fn default() -> Self {
         Self { flows: 1 << 20, reals: 1 << 14, services: 1 << 16 }
-    }
-}
-
-/// Switches named as under `net.ipv4.vs`, with the kernel's defaults.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Vs {
-    /// Bit mask 0 to 3: when a SYN may take over a closing flow.
-    pub conn_reuse_mode: u8,
-    /// 1: flows of a removed real end at once.
-    pub expire_nodest_conn: u8,
-    /// 1: a flow may start with any TCP segment but a RST.
-    pub sloppy_tcp: u8,
-}
-
-impl Default for Vs {
-    fn default() -> Self {
-        Self { conn_reuse_mode: 1, expire_nodest_conn: 0, sloppy_tcp: 0 }
     }
 }
 

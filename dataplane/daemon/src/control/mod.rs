@@ -10,6 +10,7 @@ mod saved;
 mod server;
 mod socket;
 mod status;
+mod sysctl;
 mod verbs;
 mod warnings;
 
@@ -20,3 +21,4 @@ pub use server::{ServeLimits, serve};
 pub use socket::{Claim, ClaimError};
 pub use status::{PortView, TwinView, WorkerView};
 pub(crate) use status::{port_view, twin_view};
+pub(crate) use sysctl::set_up;

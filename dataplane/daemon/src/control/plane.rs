@@ -15,6 +15,7 @@ use super::flows::FlowLink;
 use super::status::{PortView, TwinView, WorkerView};
 use crate::counters::{Accounts, SharedDrops};
 use crate::publish::Publisher;
+use crate::switches::Settings;
 use crate::vip_rules::VipRules;
 use crate::worker::Pulse;
 
@@ -27,6 +28,8 @@ const APPLY_TURNS: usize = 64;
 pub struct PlaneConfig {
     /// Services and reals.
     pub director: Director,
+    /// The values of the switches, in force in `director` already.
+    pub settings: Settings,
     /// Live connection counts.
     pub reals: Arc<RealTable>,
     /// The way to the lcores.
@@ -55,6 +58,7 @@ pub struct Kept {
 /// The configuration and all that hangs on it.
 pub struct ControlPlane {
     pub(super) director: Director,
+    pub(super) settings: Settings,
     pub(super) reals: Arc<RealTable>,
     pub(super) accounts: Accounts,
     pub(super) workers: Vec<WorkerView>,
@@ -74,6 +78,7 @@ impl ControlPlane {
         let lcores = config.workers.iter().map(|worker| Arc::clone(&worker.stats)).collect();
         Self {
             director: config.director,
+            settings: config.settings,
             reals: config.reals,
             accounts: Accounts::new(lcores),
             workers: config.workers,
@@ -138,7 +143,7 @@ impl ControlPlane {
         self.workers.iter().map(|worker| (worker.cpu, Arc::clone(&worker.pulse))).collect()
     }
 
-    /// Work of every second: shares, trash, snapshots to free.
+    /// Work of every second: shares, trash, snapshots to free, defences.
     pub fn every_second(&mut self, now: Jiffies) {
         self.publisher.reap();
         for worker in &mut self.workers {
@@ -146,6 +151,9 @@ impl ControlPlane {
         }
         let freed = self.director.collect_trash(now);
         self.accounts.forget_reals(&freed);
+        if self.follow_settings() {
+            self.publish();
+        }
         // Not with each change: the rules save work, nothing depends on them.
         if !self.vip_rules.is_empty() {
             let vips = self.virtual_addresses();

@@ -1,9 +1,9 @@
-//! The control plane's services, reals and timeouts, to and from the state that survives a restart.
+//! The control plane's services, reals and switches, to and from the state that survives a restart.
 
 use sluice_api::RpcError;
 use sluice_api::request::RealChange;
 
-use super::convert::{self, refusal};
+use super::convert;
 use super::plane::ControlPlane;
 use crate::state::{SavedService, SavedState, VERSION};
 
@@ -21,7 +21,7 @@ impl ControlPlane {
             })
             .collect();
         services.sort_by_key(|saved| saved.service.id);
-        SavedState { version: VERSION, timeouts: convert::timeouts(self.director.timeouts()), services }
+        SavedState { version: VERSION, sysctl: self.settings.kept(), services }
     }
 
     /// Sets up what has survived; to be called once, before anything else is configured.
@@ -29,8 +29,10 @@ impl ControlPlane {
     /// # Errors
     /// The first service or real that is refused, such as one over a limit that was lowered.
     pub fn restore(&mut self, state: SavedState) -> Result<(), RpcError> {
-        let timeouts = convert::core_timeouts(state.timeouts);
-        self.director.set_timeouts(timeouts).map_err(|error| refusal(&error, &"saved timeouts"))?;
+        for told in self.settings.restore(state.sysctl) {
+            tracing::warn!("{told}: left as the configuration file has it");
+        }
+        self.follow_settings();
         for saved in state.services {
             let service = saved.service.id;
             self.add_service(saved.service)?;

@@ -142,6 +142,7 @@ pub(super) fn status(workers: &[WorkerView], ports: &[PortView], twins: &[TwinVi
             used: workers.iter().map(|worker| worker.stats.flows.get()).sum(),
             evicted_half_open: workers.iter().map(|worker| worker.stats.evicted_half_open.get()).sum(),
             evicted_closing: workers.iter().map(|worker| worker.stats.evicted_closing.get()).sum(),
+            dropped_entries: workers.iter().map(|worker| worker.stats.dropped_entries.get()).sum(),
         },
         twins: twins.iter().map(|twin| twin()).collect(),
         ..Status::default()

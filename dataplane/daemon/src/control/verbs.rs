@@ -35,6 +35,9 @@ const VERBS: &[&str] = &[
     "sync.start",
     "sync.stop",
     "sync.list",
+    "sysctl.list",
+    "sysctl.set",
+    "stats",
     "status",
     "drops",
 ];
@@ -90,11 +93,10 @@ impl ControlPlane {
             Request::Flush => self.flush(),
             Request::Zero(which) => self.zero(which),
             Request::TimeoutGet => Ok(Reply::Timeouts(convert::timeouts(self.director.timeouts()))),
-            Request::TimeoutSet(wanted) => {
-                let wanted = convert::core_timeouts(wanted);
-                self.director.set_timeouts(wanted).map_err(|error| refusal(&error, &"timeouts"))?;
-                applied()
-            }
+            Request::TimeoutSet(wanted) => self.set_timeouts(wanted),
+            Request::SysctlList(which) => self.settings.entries(which.names.as_deref()).map(Reply::Sysctls),
+            Request::SysctlSet(wanted) => self.set_sysctls(&wanted),
+            Request::Stats => Ok(Reply::Totals(self.totals())),
             Request::SyncList => Ok(Reply::SyncDaemons(Vec::new())),
             Request::SyncStart(_) => {
                 Err(RpcError::new(ErrorCode::NotSupported, "the sync daemon is not supported yet"))
@@ -189,11 +191,7 @@ impl ControlPlane {
                     .map_err(|error| refusal(&error, &id))?;
                 self.accounts.zero(service);
             }
-            None => {
-                for service in self.director.services() {
-                    self.accounts.zero(service);
-                }
-            }
+            None => self.accounts.zero_all(self.director.services()),
         }
         applied()
     }
@@ -233,6 +231,11 @@ impl ControlPlane {
             stats: convert::stats(&shown),
             rates: convert::rates(shown.rates),
         }
+    }
+
+    fn totals(&self) -> sluice_api::Totals {
+        let shown = self.accounts.total();
+        sluice_api::Totals { stats: convert::stats(&shown), rates: convert::rates(shown.rates) }
     }
 
     fn status(&self) -> sluice_api::Status {

@@ -20,21 +20,48 @@ pub struct Shown {
     pub rates: Rates,
 }
 
+/// What is shown of an object, by a reading that only grows.
+#[derive(Clone, Copy, Debug, Default)]
+struct View {
+    /// The reading at the zero point.
+    zero: RealStats,
+    /// The reading that is shown while estimation is off.
+    held: RealStats,
+    estimator: Estimator,
+}
+
+impl View {
+    /// Shows nothing yet.
+    fn new(now: RealStats) -> Self {
+        Self { zero: now, held: now, estimator: Estimator::new(now) }
+    }
+
+    fn shown(&self, now: RealStats) -> Shown {
+        Shown { stats: minus(now, self.zero), rates: self.estimator.rates() }
+    }
+
+    /// Estimation begins or ends.
+    fn turn(&mut self, on: bool, now: RealStats) {
+        if on {
+            self.estimator.resume(now);
+        } else {
+            self.held = now;
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct RealAccount {
     /// The slot's reading when the real was added to its service.
     joined: RealStats,
-    /// The slot's reading at the zero point.
-    zero: RealStats,
-    estimator: Estimator,
+    view: View,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct ServiceAccount {
     /// Brought by reals that are gone.
     past: RealStats,
-    zero: RealStats,
-    estimator: Estimator,
+    view: View,
 }
 
 /// The accounts of all services and reals.
@@ -43,13 +70,26 @@ pub struct Accounts {
     lcores: Vec<Arc<LcoreStats>>,
     reals: HashMap<RealId, RealAccount>,
     services: HashMap<u64, ServiceAccount>,
+    /// Of everything that was ever counted.
+    total: View,
+    /// The slots that were ever in use are those below.
+    slots: u32,
+    /// run_estimation: off, all shows what it showed then.
+    estimating: bool,
 }
 
 impl Accounts {
     /// No account yet; reads the counters of these lcores.
     #[must_use]
     pub fn new(lcores: Vec<Arc<LcoreStats>>) -> Self {
-        Self { lcores, reals: HashMap::new(), services: HashMap::new() }
+        Self {
+            lcores,
+            reals: HashMap::new(),
+            services: HashMap::new(),
+            total: View::default(),
+            slots: 0,
+            estimating: true,
+        }
     }
 
     /// The lcores whose counters are read.
@@ -70,12 +110,12 @@ impl Accounts {
 
     /// A real was added to a service.
     pub fn add_real(&mut self, added: Added) {
+        self.slots = self.slots.max(added.id.0.saturating_add(1));
         let now = self.read(added.id);
         let account = self.reals.entry(added.id).or_default();
         account.joined = now;
         if added.fresh {
-            account.zero = now;
-            account.estimator = Estimator::new(now);
+            account.view = View::new(now);
         }
     }
 
@@ -99,53 +139,106 @@ impl Accounts {
 
     /// Sets the counters and rates of a service and its reals to 0.
     pub fn zero(&mut self, service: &Service) {
-        let total = self.total(service);
+        let total = self.of_service(service);
         if let Some(account) = self.services.get_mut(&service.uid) {
-            account.zero = total;
-            account.estimator = Estimator::new(total);
+            account.view = View::new(total);
         }
         for real in service.reals.iter() {
-            let now = self.read(real.id);
+            let now = self.of_real(real.id);
             if let Some(account) = self.reals.get_mut(&real.id) {
-                account.zero = now;
-                account.estimator = Estimator::new(now);
+                account.view = View::new(now);
             }
         }
     }
 
+    /// Sets all counters and rates to 0, those of everything together too.
+    pub fn zero_all<'a>(&mut self, services: impl Iterator<Item = &'a Arc<Service>>) {
+        services.for_each(|service| self.zero(service));
+        self.total = View::new(self.of_all());
+    }
+
     /// Ends a window of the estimators; to be called every [`PERIOD_S`](super::PERIOD_S) seconds.
     pub fn tick<'a>(&mut self, services: impl Iterator<Item = &'a Arc<Service>>) {
+        if self.estimating {
+            self.each(services, |view, now| view.estimator.tick(now));
+        }
+    }
+
+    /// run_estimation: off, rates and shown counters stay as they are, and counting goes on.
+    pub fn estimate<'a>(&mut self, on: bool, services: impl Iterator<Item = &'a Arc<Service>>) {
+        if on == self.estimating {
+            return;
+        }
+        self.estimating = on;
+        self.each(services, |view, now| view.turn(on, now));
+    }
+
+    /// Every view with the reading of its object as it is now.
+    fn each<'a>(
+        &mut self,
+        services: impl Iterator<Item = &'a Arc<Service>>,
+        change: impl Fn(&mut View, RealStats),
+    ) {
         for service in services {
-            let total = self.total(service);
+            let now = self.sum(service);
             if let Some(account) = self.services.get_mut(&service.uid) {
-                account.estimator.tick(total);
-            }
-            for real in service.reals.iter() {
-                let now = self.read(real.id);
-                if let Some(account) = self.reals.get_mut(&real.id) {
-                    account.estimator.tick(now);
-                }
+                change(&mut account.view, now);
             }
         }
+        // Those of removed reals too: they may come back.
+        for (id, account) in &mut self.reals {
+            change(&mut account.view, read(&self.lcores, *id));
+        }
+        let now = self.sum_all();
+        change(&mut self.total, now);
     }
 
     /// A service's counters.
     #[must_use]
     pub fn service(&self, service: &Service) -> Shown {
-        let account = self.services.get(&service.uid).copied().unwrap_or_default();
-        Shown { stats: minus(self.total(service), account.zero), rates: account.estimator.rates() }
+        let view = self.services.get(&service.uid).map(|account| account.view).unwrap_or_default();
+        view.shown(self.of_service(service))
     }
 
     /// A real's counters.
     #[must_use]
     pub fn real(&self, id: RealId) -> Shown {
-        let account = self.reals.get(&id).copied().unwrap_or_default();
-        Shown { stats: minus(self.read(id), account.zero), rates: account.estimator.rates() }
+        let view = self.reals.get(&id).map(|account| account.view).unwrap_or_default();
+        view.shown(self.of_real(id))
     }
 
-    fn total(&self, service: &Service) -> RealStats {
+    /// The counters of everything together, what is gone included.
+    #[must_use]
+    pub fn total(&self) -> Shown {
+        self.total.shown(self.of_all())
+    }
+
+    /// The readings as they are shown.
+    fn of_service(&self, service: &Service) -> RealStats {
+        match self.services.get(&service.uid) {
+            Some(account) if !self.estimating => account.view.held,
+            _ => self.sum(service),
+        }
+    }
+
+    fn of_real(&self, id: RealId) -> RealStats {
+        match self.reals.get(&id) {
+            Some(account) if !self.estimating => account.view.held,
+            _ => self.read(id),
+        }
+    }
+
+    fn of_all(&self) -> RealStats {
+        if self.estimating { self.sum_all() } else { self.total.held }
+    }
+
+    fn sum(&self, service: &Service) -> RealStats {
         let past = self.services.get(&service.uid).map_or_else(RealStats::default, |account| account.past);
         service.reals.iter().fold(past, |sum, real| plus(sum, self.brought(real.id)))
+    }
+
+    fn sum_all(&self) -> RealStats {
+        (0..self.slots).fold(RealStats::default(), |sum, slot| plus(sum, self.read(RealId(slot))))
     }
 
     fn brought(&self, id: RealId) -> RealStats {
@@ -154,8 +247,12 @@ impl Accounts {
     }
 
     fn read(&self, id: RealId) -> RealStats {
-        self.lcores.iter().fold(RealStats::default(), |sum, lcore| plus(sum, lcore.real_stats(id)))
+        read(&self.lcores, id)
     }
+}
+
+fn read(lcores: &[Arc<LcoreStats>], id: RealId) -> RealStats {
+    lcores.iter().fold(RealStats::default(), |sum, lcore| plus(sum, lcore.real_stats(id)))
 }
 
 fn plus(a: RealStats, b: RealStats) -> RealStats {
@@ -177,123 +274,4 @@ fn combine(a: RealStats, b: RealStats, with: fn(u64, u64) -> u64) -> RealStats {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
-    use sluice_core::{
-        Director, Forward, Limits, Protocol, RealConfig, RealTable, ServiceConfig, ServiceKey,
-    };
-
-    use super::*;
-
-    struct Bed {
-        director: Director,
-        accounts: Accounts,
-        key: ServiceKey,
-    }
-
-    impl Bed {
-        fn new() -> Self {
-            let lcores = (0..2).map(|_| Arc::new(LcoreStats::new(8))).collect();
-            let key = ServiceKey::Address {
-                protocol: Protocol::Tcp,
-                address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
-                port: 80,
-            };
-            let mut bed = Self {
-                director: Director::new(Limits { services: 8 }, Arc::new(RealTable::new(8))),
-                accounts: Accounts::new(lcores),
-                key,
-            };
-            bed.add_service();
-            bed
-        }
-
-        fn add_service(&mut self) {
-            let config = ServiceConfig {
-                key: self.key,
-                scheduler: "rr".to_owned(),
-                flags: 0,
-                persistence: None,
-                one_packet: false,
-                engine: None,
-            };
-            self.director.add_service(config).expect("added");
-            self.accounts.add_service(self.service().uid);
-        }
-
-        fn service(&self) -> Arc<Service> {
-            Arc::clone(self.director.service(&self.key).expect("there"))
-        }
-
-        fn add_real(&mut self, last: u8) -> RealId {
-            let config = RealConfig {
-                address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)),
-                port: 80,
-                forward: Forward::Masq,
-                weight: 1,
-                upper: 0,
-                lower: 0,
-            };
-            let added = self.director.add_real(&self.key, config).expect("added");
-            self.accounts.add_real(added);
-            added.id
-        }
-
-        fn delete_real(&mut self, last: u8) {
-            let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
-            let id = self.director.delete_real(&self.key, address, 80).expect("deleted");
-            let uid = self.service().uid;
-            self.accounts.delete_real(uid, id);
-        }
-
-        fn count(&self, lcore: usize, id: RealId, packets: u64) {
-            self.accounts.lcores[lcore].real(id).expect("line").in_packets.add(packets);
-        }
-
-        fn packets(&self, id: RealId) -> (u64, u64) {
-            let service = self.accounts.service(&self.service()).stats.in_packets;
-            (service, self.accounts.real(id).stats.in_packets)
-        }
-    }
-
-    #[test]
-    fn sums_lcores_and_reals_and_zeroes() {
-        let mut bed = Bed::new();
-        let (a, b) = (bed.add_real(1), bed.add_real(2));
-        bed.count(0, a, 5);
-        bed.count(1, a, 7);
-        bed.count(1, b, 1);
-        assert_eq!((bed.packets(a), bed.packets(b)), ((13, 12), (13, 1)));
-        let service = bed.service();
-        bed.accounts.zero(&service);
-        bed.count(0, b, 2);
-        assert_eq!((bed.packets(a), bed.packets(b)), ((2, 0), (2, 2)));
-    }
-
-    #[test]
-    fn a_removed_real_leaves_its_counts_to_the_service_and_takes_its_own_up_again() {
-        let mut bed = Bed::new();
-        let a = bed.add_real(1);
-        bed.count(0, a, 5);
-        bed.delete_real(1);
-        assert_eq!(bed.accounts.service(&bed.service()).stats.in_packets, 5);
-        let again = bed.add_real(1);
-        assert_eq!(again, a, "the slot comes back from the trash");
-        bed.count(0, a, 1);
-        assert_eq!(bed.packets(a), (6, 6));
-    }
-
-    #[test]
-    fn a_service_made_anew_starts_at_nothing() {
-        let mut bed = Bed::new();
-        let a = bed.add_real(1);
-        bed.count(0, a, 5);
-        let uid = bed.service().uid;
-        bed.director.delete_service(&bed.key).expect("deleted");
-        bed.accounts.delete_service(uid);
-        bed.add_service();
-        let a = bed.add_real(1);
-        assert_eq!(bed.packets(a), (0, 0));
-    }
-}
+mod tests;

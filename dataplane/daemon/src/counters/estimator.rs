@@ -43,6 +43,11 @@ impl Estimator {
         Self { last: now, ..Self::default() }
     }
 
+    /// Goes on with the rates it has; the window begins at `now`.
+    pub fn resume(&mut self, now: RealStats) {
+        self.last = now;
+    }
+
     /// Takes in the counters at the end of a window.
     pub fn tick(&mut self, now: RealStats) {
         let last = self.last;

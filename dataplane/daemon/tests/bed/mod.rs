@@ -20,6 +20,7 @@ use sluiced::control::{
 use sluiced::counters::SharedDrops;
 use sluiced::publish::{Subscriber, publication};
 use sluiced::state::SavedState;
+use sluiced::switches::Settings;
 use tokio::task::LocalSet;
 
 /// How a bed is made.
@@ -32,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) lag: Duration,
     pub(crate) restored: Option<SavedState>,
     pub(crate) services: usize,
+    /// What the configuration file says of switches.
+    pub(crate) settings: Settings,
 }
 
 impl Default for Options {
@@ -43,6 +46,7 @@ impl Default for Options {
             lag: Duration::ZERO,
             restored: None,
             services: 64,
+            settings: Settings::default(),
         }
     }
 }
@@ -89,6 +93,7 @@ impl Bed {
             }
             let mut plane = ControlPlane::new(PlaneConfig {
                 director,
+                settings: options.settings,
                 reals: table,
                 publisher,
                 workers,
