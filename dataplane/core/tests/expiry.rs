@@ -2,7 +2,7 @@
 mod common;
 
 use common::*;
-use sluice_core::{DropReason, Jiffies, Verdict};
+use sluice_core::{DropReason, Forward, Jiffies, RealConfig, Timeouts, Verdict};
 use sluice_packet::header::flags::{ACK, FIN, RST, SYN};
 
 /// How late a flow may end: a slot of the wheel, 256 ms.
@@ -256,4 +256,27 @@ fn nothing_finds_an_ended_flow() {
     assert_eq!(lab.client_sends(&request(40_000, ACK)).0, Verdict::ToKernel);
     assert_eq!(lab.real_sends(&reply(1, 8080, 40_000, ACK)).0, Verdict::ToKernel);
     assert_eq!(lab.flows(), []);
+}
+
+/// Idle for a day, through the clock's wrap, in the time that the test takes.
+#[test]
+fn a_flow_with_a_timeout_of_24_hours_ends_after_24_hours() {
+    const DAY: u32 = 24 * 3600;
+    for forward in [Forward::Masq, Forward::Route] {
+        let (mut lab, key) = Lab::tcp("rr", [RealConfig { forward, ..masq(1, 80) }]);
+        let timeouts = Timeouts { tcp: DAY, tcp_fin: 0, udp: 0 };
+        lab.change(|director| director.set_timeouts(timeouts)).unwrap();
+        lab.sends(40_000, &[SYN, ACK]);
+        for hour in 1..24 {
+            lab.wait(Jiffies::ticks(3600));
+            assert_eq!(lab.state(), ("ESTABLISHED", DAY - hour * 3600));
+        }
+        lab.sends(40_000, &[ACK]);
+        assert_eq!(lab.state(), ("ESTABLISHED", DAY), "a packet starts the day anew");
+        lab.wait(Jiffies::ticks(DAY) - 1);
+        assert_eq!(lab.state(), ("ESTABLISHED", 0));
+        lab.wait_seconds(0);
+        assert_eq!((lab.flows(), lab.connections(lab.id(&key, 1))), (vec![], (0, 0)));
+        assert_eq!(lab.client_sends(&request(40_000, ACK)).0, Verdict::ToKernel);
+    }
 }

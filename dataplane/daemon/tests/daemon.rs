@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use place::{NULL, Place, refusal};
-use sluice_api::{Client, Protocol, Request, ServiceEntry, ServiceId, ServiceSpec};
+use sluice_api::{
+    Client, Protocol, Request, ServiceEntry, ServiceId, ServiceSpec, SysctlEntry, SysctlNames, SysctlValue,
+    SysctlValues,
+};
 
 /// A device that always has a full burst of frames for nobody.
 const FLOOD: &str = "device = \"net_null0,size=64\"\ntwin = false";
@@ -74,6 +77,9 @@ fn kill_9_leaves_nothing_in_the_way_and_loses_nothing_saved() {
     let place = Place::new();
     let daemon = place.start();
     place.client().call::<sluice_api::Applied>(&Request::ServiceAdd(service())).expect("added");
+    let values = [("drop_packet".to_owned(), SysctlValue::Number(3))].into();
+    let set = Request::SysctlSet(SysctlValues { values });
+    place.client().call::<sluice_api::Applied>(&set).expect("set");
     let deadline = Instant::now() + Duration::from_secs(5);
     while !place.path("state.json").exists() {
         assert!(Instant::now() < deadline, "not saved");
@@ -83,6 +89,9 @@ fn kill_9_leaves_nothing_in_the_way_and_loses_nothing_saved() {
     assert!(place.path("control.sock").exists(), "a dead socket to take over");
     let _daemon = place.start();
     assert_eq!(services(&mut place.client()), [service()]);
+    let names = Some(vec!["drop_packet".to_owned()]);
+    let listed = place.client().call::<Vec<SysctlEntry>>(&Request::SysctlList(SysctlNames { names }));
+    assert_eq!(listed.expect("listed")[0].value, SysctlValue::Number(3));
 }
 
 #[test]

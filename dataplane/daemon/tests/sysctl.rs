@@ -2,10 +2,15 @@
 
 mod bed;
 
+use std::sync::Arc;
+
 use bed::{Bed, Client, Options};
 use serde_json::{Value, json};
 use sluice_api::SysctlEntry;
+use sluice_core::{Director, Jiffies, LcoreStats, Limits, RealTable, Switches};
 use sluiced::config::parse;
+use sluiced::control::{ControlPlane, PlaneConfig, WorkerView};
+use sluiced::publish::publication;
 use sluiced::switches::{ALL, Effect, Settings};
 
 /// What the daemon has read from a file with these lines under `[vs]`.
@@ -136,4 +141,41 @@ fn the_latest_word_counts_over_a_restart() {
     assert_eq!(state(&mut client, "conn_reuse_mode"), (json!(3), json!("file")));
     assert_eq!(state(&mut client, "expire_nodest_conn"), (json!(1), json!("set")));
     assert_eq!(client.call("timeout.get", json!({})), json!({"tcp": 600, "tcp_fin": 120, "udp": 300}));
+}
+
+/// A control plane over two workers of 32,768 flows each: 1024 pages, so that amemthresh counts up to 128.
+fn plane() -> (ControlPlane, [Arc<LcoreStats>; 2]) {
+    let reals = Arc::new(RealTable::new(1));
+    let director = Director::new(Limits { services: 1 }, Arc::clone(&reals));
+    let (publisher, _) = publication(&director.snapshot(), 0);
+    let stats = [(); 2].map(|()| Arc::new(LcoreStats::new(1)));
+    let workers = stats.iter().map(|stats| WorkerView::new(0, 1 << 15, Arc::clone(stats), Arc::default()));
+    let plane = ControlPlane::new(PlaneConfig {
+        director,
+        settings: file("drop_packet = 1\ndrop_entry = 1\namemthresh = 100"),
+        reals,
+        publisher,
+        workers: workers.collect(),
+        ports: Vec::new(),
+        twins: Vec::new(),
+        twin_names: Vec::new(),
+        slow_drops: Arc::default(),
+    });
+    (plane, stats)
+}
+
+#[test]
+fn automatic_defences_follow_the_room_of_the_fullest_worker_each_second() {
+    let (mut plane, stats) = plane();
+    let full = 1 << 15;
+    for (free_pages, rate, entries) in [(100, 0, false), (75, 4, true), (0, 1, true), (500, 0, false)] {
+        stats[1].flows.set(full - free_pages * 32);
+        plane.every_second(Jiffies(0));
+        let Switches { drop_rate, drop_at_once, drop_entry, .. } = plane.snapshot().switches;
+        assert_eq!((drop_rate, drop_at_once, drop_entry), (rate, false, entries), "{free_pages} pages");
+        assert_eq!(plane.saved_state().sysctl.len(), 0, "nobody has set anything");
+    }
+    let version = plane.snapshot().version;
+    plane.every_second(Jiffies(0));
+    assert_eq!(plane.snapshot().version, version, "lcores are told of changes only");
 }

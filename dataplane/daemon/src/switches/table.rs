@@ -43,6 +43,8 @@ pub enum Effect {
 const BOOLEAN: Kind = Kind::Number(0, 1);
 /// Any number that the kernel keeps in a signed word.
 const COUNT: Kind = Kind::Number(0, i32::MAX as i64);
+/// Seconds, and 0 for none.
+const IDLE: Kind = Kind::Number(0, Jiffies::MAX_SECONDS as i64);
 /// Seconds that a timer can be set to.
 const SECONDS: Kind = Kind::Number(1, Jiffies::MAX_SECONDS as i64);
 const NO_SYNC: Effect = Effect::None("there is no sync daemon yet");
@@ -143,14 +145,14 @@ pub static ALL: &[Switch] = &[
     ),
     of(
         "lblc_expiration",
-        SECONDS,
+        IDLE,
         "86400",
         Effect::NotYet("another value than the default"),
         "Seconds after which lblc forgets a destination that nobody asked for.",
     ),
     of(
         "lblcr_expiration",
-        SECONDS,
+        IDLE,
         "86400",
         Effect::NotYet("another value than the default"),
         "Seconds after which lblcr forgets a destination, and after which it makes its set smaller.",
@@ -235,13 +237,7 @@ pub static ALL: &[Switch] = &[
         NO_SYNC,
         "Sync messages that may wait in a queue. The kernel's default is a 32nd of its free pages.",
     ),
-    of(
-        "sync_refresh_period",
-        Kind::Number(0, Jiffies::MAX_SECONDS as i64),
-        "0",
-        NO_SYNC,
-        "Seconds after which a connection is synchronised again.",
-    ),
+    of("sync_refresh_period", IDLE, "0", NO_SYNC, "Seconds after which a connection is synchronised again."),
     of("sync_retries", Kind::Number(0, 3), "0", NO_SYNC, "How often a synchronisation is repeated."),
     of("sync_sock_size", COUNT, "0", NO_SYNC, "Bytes of the sync sockets' buffers; 0 leaves them."),
     of(
