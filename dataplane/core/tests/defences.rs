@@ -69,6 +69,16 @@ fn packets_of_known_flows_and_strangers_pass_uncounted() {
     assert_eq!(attempts(&mut lab, 100..104), "+-+-");
 }
 
+/// Clients on port 20 are never scheduled, but the kernel counts them before it looks at the port.
+#[test]
+fn a_client_on_port_20_is_an_attempt_too() {
+    let mut lab = one();
+    lab.switch(|switches| switches.drop_rate = 2);
+    assert_eq!(lab.client_sends(&request(20, SYN)).0, Verdict::ToKernel);
+    assert_eq!(lab.client_sends(&request(20, SYN)).0, Verdict::Drop(DropReason::DropPacket));
+    assert_eq!(attempts(&mut lab, 100..102), "+-");
+}
+
 #[test]
 fn another_change_does_not_start_the_count_anew() {
     let (mut lab, key) = Lab::tcp("rr", [masq(1, 80)]);

@@ -75,7 +75,7 @@ impl Lcore {
         let is_tcp = parsed.protocol == Protocol::Tcp as u8;
         let starts = parsed.flags & tcp::RST == 0
             && (parsed.flags & tcp::SYN != 0 || self.snapshot.switches.sloppy_tcp);
-        if (is_tcp && !starts) || parsed.sport == FTP_DATA {
+        if is_tcp && !starts {
             return self.pass(packet.ingress);
         }
         match self.new_flow(packet) {
@@ -103,7 +103,7 @@ impl Lcore {
         verdict
     }
 
-    /// Chooses a real and makes the flow; `None` where the packet is no service's.
+    /// Chooses a real and makes the flow; `None` where the packet is the kernel's.
     fn new_flow(&mut self, packet: &Packet<'_>) -> Result<Option<FlowId>, DropReason> {
         let parsed = packet.parsed;
         let Some((slot, service)) = self.snapshot.service_at((parsed.protocol, parsed.dst, parsed.dport))
@@ -112,6 +112,9 @@ impl Lcore {
         };
         if self.defence.turns_away(self.snapshot.switches.drop_rate) {
             return Err(DropReason::DropPacket);
+        }
+        if parsed.sport == FTP_DATA {
+            return Ok(None);
         }
         let scheduler = self.services.get_mut(slot as usize).and_then(|state| state.scheduler.as_mut());
         let Some(scheduler) = scheduler else { return Err(DropReason::NoReal) };
