@@ -7,6 +7,9 @@ use super::wheel::{BATCH, Wheel};
 use crate::cpu::prefetch;
 use crate::time::Jiffies;
 
+/// How many slots ahead a scan asks for.
+const SCAN_AHEAD: usize = 16;
+
 /// How many new flows ahead a slot is asked for.
 const AHEAD: usize = 3;
 
@@ -260,8 +263,13 @@ impl FlowTable {
 
     /// Flows from slot `from` on.
     pub(crate) fn scan(&self, from: u32) -> impl Iterator<Item = (FlowId, &Flow)> {
-        let slots = self.flows.iter().zip(0u32..).skip(from as usize);
-        slots.filter(|(flow, _)| flow.in_use()).map(|(flow, slot)| (FlowId(slot), flow))
+        let slots = self.flows.get(from as usize..).unwrap_or_default().iter().zip(from..);
+        let asked = slots.inspect(|(_, slot)| {
+            if let Some(later) = self.flows.get(*slot as usize + SCAN_AHEAD) {
+                prefetch(later);
+            }
+        });
+        asked.filter(|(flow, _)| flow.in_use()).map(|(flow, slot)| (FlowId(slot), flow))
     }
 
     /// Frees the slot of a flow that is not in the wheel. A pair of index entries dies together.

@@ -44,7 +44,12 @@ pub struct FlowLink {
 pub struct FlowServer {
     asked: Consumer<FlowPage>,
     answered: Producer<FlowPage>,
+    /// When the next page may be filled while there are packets.
+    not_before: u64,
 }
+
+/// Of a busy lcore's time, listings get one part in so many.
+const SHARE: u64 = 64;
 
 /// Both ends for one lcore.
 #[must_use]
@@ -53,21 +58,23 @@ pub fn flow_link() -> (FlowLink, FlowServer) {
     let (asked, asked_at) = RingBuffer::new(2);
     let (answered, answered_at) = RingBuffer::new(4);
     let link = FlowLink { asked, answered: answered_at, sequence: 0 };
-    (link, FlowServer { asked: asked_at, answered })
+    (link, FlowServer { asked: asked_at, answered, not_before: 0 })
 }
 
 impl FlowServer {
-    /// A page to fill, where one is asked for and its answer will find room.
+    /// A page to fill, where one is asked for, its answer will find room, and, while the lcore is `busy` with packets,
+    /// listings have had no more than their share of its time. `now` is a time in ticks.
     #[inline]
-    pub fn poll(&mut self) -> Option<FlowPage> {
-        if self.answered.is_full() {
+    pub fn poll(&mut self, now: u64, busy: bool) -> Option<FlowPage> {
+        if (busy && now < self.not_before) || self.answered.is_full() {
             return None;
         }
         self.asked.pop().ok()
     }
 
-    /// Sends the page back.
-    pub fn answer(&mut self, page: FlowPage) {
+    /// Sends the page back, for which it took from `start` to `now` to fill it.
+    pub fn answer(&mut self, page: FlowPage, start: u64, now: u64) {
+        self.not_before = now.saturating_add(now.saturating_sub(start).saturating_mul(SHARE));
         // There is room: poll() saw it, and only this end fills the ring.
         let _ = self.answered.push(page);
     }
@@ -134,6 +141,25 @@ async fn part(shared: &Shared, cursor: u64, limit: usize) -> Result<(Vec<FlowVie
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_busy_lcore_gives_listings_a_small_share_of_its_time() {
+        let (mut link, mut server) = flow_link();
+        let mut ask = || {
+            let page = FlowPage { from: 0, next: None, flows: Vec::new(), sequence: 0 };
+            link.asked.push(page).expect("room");
+        };
+        ask();
+        let page = server.poll(1000, true).expect("the first one");
+        server.answer(page, 1000, 1020);
+        ask();
+        let free = 1020 + 20 * SHARE;
+        assert!(server.poll(free - 1, true).is_none(), "the share is used up");
+        let page = server.poll(free, true).expect("its turn");
+        server.answer(page, free, free + 20);
+        ask();
+        assert!(server.poll(free + 21, false).is_some(), "nothing else to do");
+    }
+
     #[tokio::test]
     async fn a_forgotten_page_is_not_taken_for_the_answer() {
         let (mut link, mut server) = flow_link();
@@ -146,13 +172,13 @@ mod tests {
         let lcore = std::thread::spawn(move || {
             for _ in 0..2 {
                 let mut page = loop {
-                    if let Some(page) = server.poll() {
+                    if let Some(page) = server.poll(0, false) {
                         break page;
                     }
                     std::thread::yield_now();
                 };
                 page.next = Some(page.from + 1);
-                server.answer(page);
+                server.answer(page, 0, 0);
             }
         });
         let page = link.page(7, 10).await.expect("answered");

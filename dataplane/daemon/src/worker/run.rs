@@ -21,7 +21,7 @@ use crate::publish::Subscriber;
 /// Flows and wheel slots looked at a loop: bounds the time expiry takes from packets.
 const EXPIRY_BUDGET: usize = 64;
 /// Slots of the flow table looked at for a listing, a loop.
-const LISTING_SLOTS: u32 = 1024;
+const LISTING_SLOTS: u32 = 256;
 /// Frames taken from one ring in one loop.
 const RING_BUDGET: usize = 4 * BURST;
 /// Empty loops before the first nap.
@@ -134,9 +134,10 @@ impl Worker {
             worked |= self.take_ring(ring, now);
         }
         self.outputs.flush();
-        if let Some(mut page) = self.flows.poll() {
+        if let Some(mut page) = self.flows.poll(start, worked) {
+            let begun = tsc();
             page.next = self.lcore.flows_page(now, page.from, LISTING_SLOTS, &mut page.flows);
-            self.flows.answer(page);
+            self.flows.answer(page, begun, tsc());
         }
         self.lcore.expire(now, EXPIRY_BUDGET);
         worked

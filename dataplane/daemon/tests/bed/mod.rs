@@ -168,9 +168,9 @@ fn run_lcore(
             let old = lcore.load(next);
             subscriber.acknowledge(version, old);
         }
-        if let Some(mut page) = flows.poll() {
+        if let Some(mut page) = flows.poll(0, false) {
             page.next = lcore.flows_page(Jiffies(0), page.from, 1024, &mut page.flows);
-            flows.answer(page);
+            flows.answer(page, 0, 0);
         }
         std::thread::sleep(Duration::from_micros(100));
     }
