@@ -4,16 +4,25 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
-    /// IPv4 with a whole TCP, UDP or SCTP header (its first 20, 8 or 12 bytes): may be service traffic.
+    /// IPv4 with a whole TCP or UDP header (its first 20 or 8 bytes): may be service traffic.
     Flow4,
     /// As `Flow4`, over IPv6.
     Flow6,
+    /// IPv4 with a whole SCTP common header (12 bytes): may be service traffic.
+    Sctp4,
+    /// As `Sctp4`, over IPv6.
+    Sctp6,
+    /// IPv4 with ESP or AH, fragments included (of a later one `l4` is 0): may belong to a flow of service
+    /// traffic between the same hosts.
+    Ipsec4,
+    /// IPv6 with ESP. AH is passed over, as the kernel does (`ipv6_find_hdr`): what follows it counts.
+    Ipsec6,
     /// An ICMP error (types 3, 4, 11) that quotes an IPv4 packet: belongs to the quoted packet's flow.
     IcmpError4,
     /// An ICMPv6 error (types below 128).
     IcmpError6,
-    /// A fragment of an IPv4 packet, the first included. Only a first one with a whole transport header has
-    /// `l4`, ports and flags.
+    /// A fragment of an IPv4 packet, the first included, of other protocols than ESP and AH. Only a first one
+    /// with a whole transport header has `l4`, ports and flags.
     Fragment4,
     /// A fragment of an IPv6 packet, the first included, and so an atomic one (RFC 6946), which is a whole
     /// packet. Only a first one has `l4`, ports and flags.
@@ -73,8 +82,8 @@ pub struct Parsed {
     pub malformed: Malformed,
     /// The IP protocol of the transport header (IPv6: after the extension headers).
     pub protocol: u8,
-    /// The TCP flags byte (FIN 0x01, SYN 0x02, RST 0x04, ACK 0x10); for SCTP the type of the first chunk
-    /// (0, DATA, where there is none); else 0.
+    /// The TCP flags byte (FIN 0x01, SYN 0x02, RST 0x04, ACK 0x10); for SCTP the type of the chunk that tells
+    /// what the packet does (see [`SctpChunk::telling`](crate::header::SctpChunk::telling)); else 0.
     pub flags: u8,
     /// Offset of the IP header: 14, or more after VLAN tags.
     pub l3: u16,

@@ -168,6 +168,24 @@ proptest! {
         prop_assert_eq!(Crc32c::default().plus(&bytes).value(), slow_crc32c(&bytes));
     }
 
+    /// A port that changes moves the checksum as summing anew does, whatever follows and however much.
+    #[test]
+    fn crc_follows_a_changed_port(
+        mut packet in proptest::collection::vec(any::<u8>(), 12..9000),
+        port in any::<u16>(),
+        is_destination in any::<bool>(),
+        fault in any::<u32>(),
+    ) {
+        let offset = if is_destination { 2 } else { 0 };
+        let old = u16::from_be_bytes([packet[offset], packet[offset + 1]]);
+        let before = checksum::sctp(&packet).unwrap();
+        packet[offset..offset + 2].copy_from_slice(&port.to_be_bytes());
+        let after = checksum::sctp(&packet).unwrap();
+        let changed = |sent| checksum::sctp_changed(sent, packet.len(), offset, old, port);
+        prop_assert_eq!(changed(before), after);
+        prop_assert_eq!(changed(before ^ fault), after ^ fault, "a wrong one stays as wrong");
+    }
+
     #[test]
     fn sums_are_those_of_etherparse(
         (a, b) in (end(), end()),

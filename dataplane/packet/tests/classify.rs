@@ -85,7 +85,7 @@ fn reads_tuple_offsets_and_flags() {
 
     let frame = v6().service_vlan(7).vlan(8).extension(0, &[]).sctp(1, 2, 10).payload(b"abc").build();
     let expected = Parsed {
-        kind: Kind::Flow6,
+        kind: Kind::Sctp6,
         protocol: 132,
         flags: 10,
         l3: 22,
@@ -99,6 +99,41 @@ fn reads_tuple_offsets_and_flags() {
         ..expected
     };
     assert_eq!(ask(&frame, frame.len()), expected);
+}
+
+/// Reference 3.7: the first chunk counts, except for an ABORT right behind a cookie.
+#[test]
+fn reads_the_chunk_that_tells() {
+    const ABORT: [u8; 4] = [6, 0, 0, 4];
+    let chunk = |kind: u8, len: u16, value: &[u8]| [&[kind, 0], &len.to_be_bytes()[..], value].concat();
+    let told = |chunks: &[u8]| {
+        let frame = v4().protocol(132).payload(&[&[0, 1, 0, 2], &[0; 8][..], chunks].concat()).build();
+        let parsed = ask(&frame, frame.len());
+        assert_eq!((parsed.kind, parsed.sport, parsed.dport), (Kind::Sctp4, 1, 2));
+        parsed.flags
+    };
+    for kind in 0..=u8::MAX {
+        let known = if kind <= 14 { kind } else { 0 };
+        assert_eq!(told(&chunk(kind, 4, &[])), known);
+        let before_abort = told(&[chunk(kind, 4, &[]), ABORT.to_vec()].concat());
+        assert_eq!(before_abort, if matches!(kind, 10 | 11) { 6 } else { known });
+    }
+    for kind in [10, 11] {
+        for value in 0..12 {
+            let mut chunks = chunk(kind, 4 + value, &vec![6; usize::from(value.next_multiple_of(4))]);
+            chunks.extend(ABORT);
+            assert_eq!(told(&chunks), 6, "a value of {value} bytes and its padding");
+            for cut in 0..chunks.len() {
+                assert_eq!(told(&chunks[..cut]), if cut < 4 { 255 } else { kind }, "cut at {cut}");
+            }
+        }
+        // A length that does not hold the header, or reaches over the packet.
+        for len in [0, 3, 12, u16::MAX] {
+            assert_eq!(told(&[chunk(kind, len, &[]), ABORT.to_vec()].concat()), kind);
+        }
+        let third = [chunk(kind, 4, &[]), chunk(0, 4, &[]), ABORT.to_vec()].concat();
+        assert_eq!(told(&third), kind);
+    }
 }
 
 #[test]
@@ -257,7 +292,7 @@ fn agrees_with_etherparse(frame: &[u8]) -> Result<(), TestCaseError> {
         (Some(ports), Kind::Flow4 | Kind::Flow6) => {
             prop_assert_eq!(ports, (parsed.protocol, parsed.sport, parsed.dport));
         }
-        (None, Kind::Flow4 | Kind::Flow6) => prop_assert_eq!(parsed.protocol, 132),
+        (None, Kind::Flow4 | Kind::Flow6) => prop_assert!(false, "{:?}", parsed),
         _ => {}
     }
     if let (Some(LaxNetSlice::Ipv4(ip)), Kind::Flow4 | Kind::Fragment4 | Kind::IcmpError4) =

@@ -1,6 +1,7 @@
 //! Header views: there when the bytes are, at any offset, and reading back what was written.
 use sluice_packet::header::{
-    Ethernet, Header, Icmp, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, Sctp, Tcp, Udp, Vlan, protocol,
+    Ethernet, Header, Icmp, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, Sctp, SctpChunk, Tcp, Udp, Vlan,
+    protocol,
 };
 
 /// A view needs its whole fixed part, no more, and never panics.
@@ -27,6 +28,7 @@ fn views_need_their_fixed_part() {
     needs::<Tcp>(20);
     needs::<Udp>(8);
     needs::<Sctp>(12);
+    needs::<SctpChunk>(4);
     needs::<Icmp>(8);
 }
 
@@ -162,6 +164,9 @@ fn transport_fields_are_in_place() {
     let sctp = Sctp::at(&bytes, 0).unwrap();
     assert_eq!((sctp.source_port(), sctp.destination_port()), (0x0102, 0x0304));
     assert_eq!((sctp.tag(), sctp.checksum()), (0x0506_0708, 0x0c0b_0a09));
+
+    let chunk = SctpChunk::at(&[10, 0xff, 1, 2], 0).unwrap();
+    assert_eq!((chunk.kind(), chunk.length()), (10, 0x0102));
 
     let bytes = written(|icmp: &mut Icmp| {
         icmp.set_kind(3, 4);

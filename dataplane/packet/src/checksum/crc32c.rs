@@ -46,6 +46,45 @@ pub fn sctp(packet: &[u8]) -> Option<u32> {
     Some(Crc32c::default().plus(before).plus(&[0; 4]).plus(chunks).value())
 }
 
+/// The checksum of an SCTP packet of `len` bytes after the word at `offset`, one of its ports, has changed: right if
+/// `checksum` was, and wrong by as much if it was not. For packets that do not lie in one piece.
+///
+/// A CRC is linear: the change adds what its bits alone, with as many zero bytes behind them, would have.
+#[must_use]
+pub fn sctp_changed(checksum: u32, len: usize, offset: usize, old: u16, new: u16) -> u32 {
+    let change = (old ^ new).to_be_bytes();
+    let alone = change.iter().fold(0_u32, |crc, byte| (crc >> 8) ^ look_up(0, crc as u8 ^ byte));
+    checksum ^ append_zeros(alone, len.saturating_sub(offset).saturating_sub(change.len()))
+}
+
+/// The remainder after `count` more zero bytes: times x^8 each, the powers of which come by squaring.
+fn append_zeros(mut crc: u32, mut count: usize) -> u32 {
+    let mut power = ONE >> 8;
+    while count != 0 {
+        if count & 1 == 1 {
+            crc = product(crc, power);
+        }
+        power = product(power, power);
+        count >>= 1;
+    }
+    crc
+}
+
+/// The polynomial 1: the lowest power is the highest bit.
+const ONE: u32 = 1 << 31;
+
+/// The product of two remainders modulo the generator polynomial.
+fn product(a: u32, mut b: u32) -> u32 {
+    let mut sum = 0;
+    for power in 0..32 {
+        if a & (ONE >> power) != 0 {
+            sum ^= b;
+        }
+        b = if b & 1 == 0 { b >> 1 } else { (b >> 1) ^ POLYNOMIAL };
+    }
+    sum
+}
+
 /// Eight lookups that do not wait for each other, instead of eight steps that do.
 #[inline]
 fn step8(crc: u32, chunk: u64) -> u32 {

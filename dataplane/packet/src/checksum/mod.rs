@@ -8,7 +8,7 @@ mod delta;
 mod sum;
 mod transport;
 
-pub use crc32c::{Crc32c, sctp};
+pub use crc32c::{Crc32c, sctp, sctp_changed};
 pub use delta::Delta;
 pub use sum::Sum;
 pub use transport::{icmp, icmpv6, ipv4_header, pseudo_v4, pseudo_v6, tcp, udp};

@@ -70,6 +70,13 @@ fn after_header(frame: &[u8], frame_len: usize, l3: usize, ip: &Ipv4, header_len
             out.sport = sport;
             out.dport = dport;
         }
+        Transport::Sctp { sport, dport, chunk } => {
+            out.kind = Kind::Sctp4;
+            out.flags = chunk;
+            out.sport = sport;
+            out.dport = dport;
+        }
+        Transport::Ipsec => out.kind = Kind::Ipsec4,
         Transport::Icmp(Icmp::UNREACHABLE | Icmp::SOURCE_QUENCH | Icmp::TIME_EXCEEDED) => {
             out.kind = Kind::IcmpError4;
         }
@@ -79,21 +86,23 @@ fn after_header(frame: &[u8], frame_len: usize, l3: usize, ip: &Ipv4, header_len
 }
 
 /// A fragment has a transport header where it is the first and not too short for one. A first fragment that
-/// is too short is sound all the same: Linux puts IPv4 packets together before it looks (`ip_defrag`).
+/// is too short is sound all the same: Linux puts IPv4 packets together before it looks (`ip_defrag`). Those of
+/// ESP and AH it balances as they are.
 #[inline(never)]
 fn fragment(ip: &Ipv4, payload: &[u8], out: &mut Parsed) {
-    out.kind = Kind::Fragment4;
+    let is_ipsec = matches!(ip.protocol(), protocol::ESP | protocol::AH);
+    out.kind = if is_ipsec { Kind::Ipsec4 } else { Kind::Fragment4 };
     if ip.fragment_offset() != 0 {
         out.l4 = 0;
         return;
     }
     match transport::read(ip.protocol(), payload, protocol::ICMP) {
-        Transport::Flow { sport, dport, flags } => {
+        Transport::Flow { sport, dport, flags } | Transport::Sctp { sport, dport, chunk: flags } => {
             out.flags = flags;
             out.sport = sport;
             out.dport = dport;
         }
-        Transport::Icmp(_) | Transport::Other => {}
+        Transport::Ipsec | Transport::Icmp(_) | Transport::Other => {}
         Transport::Truncated => out.l4 = 0,
     }
 }

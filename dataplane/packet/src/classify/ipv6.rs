@@ -88,6 +88,13 @@ fn carried(packet: &[u8], l3: usize, offset: usize, protocol: u8, is_fragment: b
             out.sport = sport;
             out.dport = dport;
         }
+        Transport::Sctp { sport, dport, chunk } => {
+            out.kind = Kind::Sctp6;
+            out.flags = chunk;
+            out.sport = sport;
+            out.dport = dport;
+        }
+        Transport::Ipsec => out.kind = Kind::Ipsec6,
         Transport::Icmp(kind) if kind < Icmp::V6_INFORMATIONAL => out.kind = Kind::IcmpError6,
         Transport::Icmp(_) | Transport::Other => {}
         // Of a first fragment too: Linux drops one that does not hold all headers (RFC 8200 section 4.5,

@@ -1,15 +1,24 @@
 //! The transport header: ports and flags of what can be balanced, the type of an ICMP message.
-use crate::header::{Header, Icmp, Sctp, Tcp, Udp, protocol};
+use crate::header::{Header, Icmp, Sctp, SctpChunk, Tcp, Udp, protocol};
 
 /// What an IP packet carries.
 pub(super) enum Transport {
-    /// TCP, UDP or SCTP.
+    /// TCP or UDP.
     Flow {
         sport: u16,
         dport: u16,
         /// As [`Parsed::flags`](crate::Parsed::flags).
         flags: u8,
     },
+    /// SCTP.
+    Sctp {
+        sport: u16,
+        dport: u16,
+        /// As [`Parsed::flags`](crate::Parsed::flags).
+        chunk: u8,
+    },
+    /// ESP or AH.
+    Ipsec,
     /// ICMP of the packet's own IP version, with its type.
     Icmp(u8),
     /// Any other protocol.
@@ -26,15 +35,7 @@ pub(super) fn read(protocol: u8, payload: &[u8], icmp: u8) -> Transport {
             flow(Tcp::at(payload, 0), |tcp| (tcp.source_port(), tcp.destination_port(), tcp.flags()))
         }
         protocol::UDP => flow(Udp::at(payload, 0), |udp| (udp.source_port(), udp.destination_port(), 0)),
-        protocol::SCTP => flow(Sctp::at(payload, 0), |sctp| {
-            // Without a chunk (RFC 9260 wants one) the type is that of DATA, which opens and closes nothing.
-            let first_chunk = payload.get(Sctp::LEN).copied().unwrap_or(0);
-            (sctp.source_port(), sctp.destination_port(), first_chunk)
-        }),
-        _ if protocol == icmp => {
-            Icmp::at(payload, 0).map_or(Transport::Truncated, |message| Transport::Icmp(message.kind()))
-        }
-        _ => Transport::Other,
+        _ => rare(protocol, payload, icmp),
     }
 }
 
@@ -45,4 +46,21 @@ fn flow<H>(header: Option<&H>, fields: impl FnOnce(&H) -> (u16, u16, u8)) -> Tra
         dport,
         flags,
     })
+}
+
+/// What is neither TCP nor UDP.
+#[inline(never)]
+fn rare(protocol: u8, payload: &[u8], icmp: u8) -> Transport {
+    match protocol {
+        protocol::SCTP => Sctp::at(payload, 0).map_or(Transport::Truncated, |sctp| Transport::Sctp {
+            sport: sctp.source_port(),
+            dport: sctp.destination_port(),
+            chunk: SctpChunk::telling(payload.get(Sctp::LEN..).unwrap_or_default()),
+        }),
+        protocol::ESP | protocol::AH => Transport::Ipsec,
+        _ if protocol == icmp => {
+            Icmp::at(payload, 0).map_or(Transport::Truncated, |message| Transport::Icmp(message.kind()))
+        }
+        _ => Transport::Other,
+    }
 }

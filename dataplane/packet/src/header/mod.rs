@@ -18,7 +18,7 @@ pub use ethernet::{Ethernet, ethertype};
 pub use icmp::Icmp;
 pub use ipv4::Ipv4;
 pub use ipv6::{Ipv6, Ipv6Extension, Ipv6Fragment};
-pub use sctp::Sctp;
+pub use sctp::{Sctp, SctpChunk};
 pub use tcp::{Tcp, flags};
 pub use udp::Udp;
 pub use vlan::Vlan;
@@ -50,6 +50,7 @@ impl Header for Ipv6 {}
 impl Header for Ipv6Extension {}
 impl Header for Ipv6Fragment {}
 impl Header for Sctp {}
+impl Header for SctpChunk {}
 impl Header for Tcp {}
 impl Header for Udp {}
 impl Header for Vlan {}

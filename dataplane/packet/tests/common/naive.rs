@@ -109,16 +109,20 @@ fn ipv4(frame: &[u8], frame_len: usize, l3: usize, checksum_good: bool) -> Resul
     let payload = &ip[header_len..ip_len.min(ip.len())];
     let more_or_offset = u16_at(ip, 6) % 0x4000;
     if more_or_offset != 0 {
-        let later = Parsed { kind: Kind::Fragment4, l4: 0, ..parsed };
+        let ipsec = parsed.protocol == 50 || parsed.protocol == 51;
+        let kind = if ipsec { Kind::Ipsec4 } else { Kind::Fragment4 };
+        let later = Parsed { kind, l4: 0, ..parsed };
         if more_or_offset & 0x1fff != 0 {
             return Ok(later);
         }
         let first = transport(parsed, payload, 1);
-        return Ok(first.map_or(later, |first| Parsed { kind: Kind::Fragment4, ..first }));
+        return Ok(first.map_or(later, |first| Parsed { kind, ..first }));
     }
     let parsed = transport(parsed, payload, 1)?;
     Ok(match parsed.protocol {
-        6 | 17 | 132 => Parsed { kind: Kind::Flow4, ..parsed },
+        6 | 17 => Parsed { kind: Kind::Flow4, ..parsed },
+        132 => Parsed { kind: Kind::Sctp4, ..parsed },
+        50 | 51 => Parsed { kind: Kind::Ipsec4, ..parsed },
         1 if [3, 4, 11].contains(&payload[0]) => Parsed { kind: Kind::IcmpError4, ..parsed },
         _ => parsed,
     })
@@ -168,7 +172,9 @@ fn ipv6(frame: &[u8], frame_len: usize, l3: usize) -> Result<Parsed, Malformed> 
     let parsed = transport(parsed, &ip[at..], 58)?;
     Ok(match parsed.protocol {
         _ if fragment => Parsed { kind: Kind::Fragment6, ..parsed },
-        6 | 17 | 132 => Parsed { kind: Kind::Flow6, ..parsed },
+        6 | 17 => Parsed { kind: Kind::Flow6, ..parsed },
+        132 => Parsed { kind: Kind::Sctp6, ..parsed },
+        50 => Parsed { kind: Kind::Ipsec6, ..parsed },
         58 if ip[at] < 128 => Parsed { kind: Kind::IcmpError6, ..parsed },
         _ => parsed,
     })
@@ -191,8 +197,22 @@ fn transport(parsed: Parsed, payload: &[u8], icmp: u8) -> Result<Parsed, Malform
     }
     let flags = match parsed.protocol {
         6 => payload[13],
-        132 if payload.len() > 12 => payload[12],
+        132 => chunk(&payload[12..]),
         _ => 0,
     };
     Ok(Parsed { flags, sport: u16_at(payload, 0), dport: u16_at(payload, 2), ..parsed })
+}
+
+/// The chunk type that counts (reference 3.7): the first, but an ABORT behind COOKIE_ECHO or COOKIE_ACK.
+fn chunk(chunks: &[u8]) -> u8 {
+    if chunks.len() < 4 {
+        return 255;
+    }
+    let len = usize::from(u16_at(chunks, 2));
+    let padded = len.div_ceil(4) * 4;
+    match chunks[0] {
+        10 | 11 if len > 3 && chunks.len() >= padded + 4 && chunks[padded] == 6 => 6,
+        kind if kind < 15 => kind,
+        _ => 0,
+    }
 }

@@ -45,7 +45,7 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 fn of_v4() -> Vec<Shape> {
-    use Kind::{Flow4, Other};
+    use Kind::{Flow4, Ipsec4, Other, Sctp4};
     let options = [7, 7, 4, 0, 0, 0, 0, 0];
     vec![
         shape(
@@ -71,11 +71,20 @@ fn of_v4() -> Vec<Shape> {
         shape("udp4_empty", v4().udp(5353, 53), Flow4, 4, 20, 8),
         shape("udp4_no_checksum", v4().udp(5353, 53).no_udp_checksum().payload(b"x"), Flow4, 4, 20, 8),
         shape("udp4_dont_fragment", v4().dont_fragment().ttl(1).tos(0xb9).udp(5353, 53), Flow4, 4, 20, 8),
-        shape("sctp4_init", v4().sctp(2905, 2905, 1).payload(&[0; 16]), Flow4, 4, 20, 12),
+        shape("sctp4_init", v4().sctp(2905, 2905, 1).payload(&[0; 16]), Sctp4, 4, 20, 12),
+        shape(
+            "sctp4_aborted",
+            v4().sctp(2905, 2905, 10).payload(&[1, 2, 3, 0, 6, 0, 0, 4]),
+            Sctp4,
+            4,
+            20,
+            12,
+        ),
         shape("icmp4_echo", v4().icmp(8, 0, 0x1234_0001).payload(b"ping"), Other, 4, 20, 8),
         shape("icmp4_parameter_problem", v4().icmp(12, 0, 0).payload(&[0x45; 28]), Other, 4, 20, 8),
         shape("gre4", v4().protocol(protocol::GRE).payload(&[0, 0, 8, 0]), Other, 4, 20, 0),
-        shape("esp4", v4().protocol(protocol::ESP).payload(&[1; 24]), Other, 4, 20, 0),
+        shape("esp4", v4().protocol(protocol::ESP).payload(&[1; 24]), Ipsec4, 4, 20, 0),
+        shape("ah4", v4().protocol(protocol::AH).payload(&[1; 24]), Ipsec4, 4, 20, 0),
         shape("ipip4", v4().protocol(protocol::IPIP).payload(&v4().udp(1, 2).packet()), Other, 4, 20, 0),
         shape("icmpv6_over_v4", v4().protocol(protocol::ICMPV6).payload(&[1, 0]), Other, 4, 20, 0),
         shape("multicast4", Frame::new().ipv4(CLIENT4, [224, 0, 0, 18]).protocol(112), Other, 4, 20, 0),
@@ -87,7 +96,7 @@ fn of_v4() -> Vec<Shape> {
 }
 
 fn fragments_and_errors_v4() -> Vec<Shape> {
-    use Kind::{Fragment4, IcmpError4};
+    use Kind::{Fragment4, IcmpError4, Ipsec4};
     let reply = Frame::new().ipv4(VIP4, CLIENT4).tcp(80, 40_000, flags::ACK).packet();
     let error = |kind, code, rest| v4().icmp_error(kind, code, rest, &reply[..28]);
     let first = v4().ident(7).fragment(0, true);
@@ -102,12 +111,14 @@ fn fragments_and_errors_v4() -> Vec<Shape> {
         shape("frag4_middle", v4().fragment(1480, true).udp(1, 2).payload(&[2; 16]), Fragment4, 4, 20, 0),
         shape("frag4_last", v4().fragment(65_528, false).udp(1, 2).payload(&[2; 5]), Fragment4, 4, 20, 0),
         shape("frag4_icmp", v4().fragment(0, true).icmp(8, 0, 1).payload(&[2; 16]), Fragment4, 4, 20, 0),
-        shape("frag4_esp", v4().fragment(0, true).protocol(protocol::ESP), Fragment4, 4, 20, 0),
+        shape("frag4_esp", v4().fragment(0, true).protocol(protocol::ESP), Ipsec4, 4, 20, 0),
+        shape("frag4_esp_later", v4().fragment(8, false).protocol(protocol::ESP), Ipsec4, 4, 20, 0),
+        shape("frag4_sctp", v4().fragment(0, true).sctp(1, 2, 1).payload(&[0; 16]), Fragment4, 4, 20, 0),
     ]
 }
 
 fn of_v6() -> Vec<Shape> {
-    use Kind::{Flow6, Fragment6, IcmpError6, Other};
+    use Kind::{Flow6, Fragment6, IcmpError6, Ipsec6, Other, Sctp6};
     let reply = Frame::new().ipv6(VIP6, CLIENT6).tcp(80, 40_000, flags::ACK).packet();
     let chain = v6().extension(0, &[5, 2, 0, 0, 1, 0]).extension(43, &[2, 0]).extension(60, &[1, 4]);
     let full = (0..8).fold(v6(), |frame, _| frame.extension(60, &[1, 20]));
@@ -120,7 +131,7 @@ fn of_v6() -> Vec<Shape> {
     let mut shapes = vec![
         shape("tcp6_syn", v6().tcp(40_000, 80, flags::SYN), Flow6, 6, 40, 20),
         shape("udp6", v6().udp(5353, 53).payload(b"query"), Flow6, 6, 40, 8),
-        shape("sctp6_data", v6().sctp(2905, 2905, 0).payload(&[0; 13]), Flow6, 6, 40, 12),
+        shape("sctp6_data", v6().sctp(2905, 2905, 0).payload(&[0; 13]), Sctp6, 6, 40, 12),
         shape("tcp6_extensions", chain.tcp(40_000, 80, flags::ACK), Flow6, 6, 64, 20),
         shape("udp6_eight_extensions", full.udp(5353, 53), Flow6, 6, 40 + 64, 8),
         shape("udp6_ah", v6().extension(protocol::AH, &[9; 22]).udp(5353, 53), Flow6, 6, 64, 8),
@@ -137,7 +148,7 @@ fn of_v6() -> Vec<Shape> {
         shape("icmp6_echo", v6().icmp(128, 0, 1).payload(b"ping"), Other, 6, 40, 8),
         shape("icmp6_neighbour", v6().ttl(255).icmp(135, 0, 0).payload(&VIP6), Other, 6, 40, 8),
         shape("no_next6", v6().protocol(protocol::NO_NEXT), Other, 6, 40, 0),
-        shape("esp6", v6().protocol(protocol::ESP).payload(&[1; 24]), Other, 6, 40, 0),
+        shape("esp6", v6().protocol(protocol::ESP).payload(&[1; 24]), Ipsec6, 6, 40, 0),
         shape("icmp_over_v6", v6().protocol(protocol::ICMP).payload(&[3, 0]), Other, 6, 40, 0),
         shape(
             "frag6_first",
