@@ -46,6 +46,8 @@ reasons! {
     TransportTruncated = "transport_truncated",
     /// Unicast to another MAC address than the port's.
     NotOurs = "not_ours",
+    /// An SCTP packet of no flow, to a service, has no whole chunk.
+    SctpNoChunk = "sctp_no_chunk",
     /// The flow's real server was removed (and expire_nodest_conn is off).
     RealGone = "real_gone",
     /// No real server of the service can take a new connection.

@@ -1,6 +1,7 @@
 //! Rewriting in place: NAT by the flow's precomputed checksum differences, direct routing, and the Ethernet header.
 use sluice_packet::Parsed;
 use sluice_packet::checksum::{self, Delta};
+use sluice_packet::header::{Header, Sctp};
 
 use crate::config::Protocol;
 use crate::flow::{Direction, Flow};
@@ -20,6 +21,12 @@ mod ip {
     pub(super) const CHECKSUM: usize = 10;
     pub(super) const SOURCE: usize = 12;
     pub(super) const DESTINATION: usize = 16;
+}
+
+/// Where TCP, UDP and SCTP have their ports.
+mod port {
+    pub(super) const SOURCE: usize = 0;
+    pub(super) const DESTINATION: usize = 2;
 }
 
 #[inline(always)]
@@ -63,22 +70,65 @@ pub(crate) fn ethernet(frame: &mut [u8], macs: [u8; 12]) {
     put(frame, 0, macs);
 }
 
-/// Network address translation of a packet of `flow`: the destination of a request becomes the real, the source of a
-/// reply the virtual service. `forwarded` says that the packet leaves the director, which costs one hop.
+/// Network address translation of a TCP or UDP packet of `flow`: the destination of a request becomes the real, the source
+/// of a reply the virtual service. `forwarded` says that the packet leaves the director, which costs one hop.
 #[inline(always)]
 pub(crate) fn nat(frame: &mut [u8], parsed: &Parsed, flow: &Flow, direction: Direction, forwarded: bool) {
+    let change = Change::of(flow, direction);
     match direction {
         Direction::In => {
-            let (address, port) = flow.destination();
-            let change = Change { address, port, l3: flow.l3_delta, l4: flow.l4_delta };
-            translate::<{ ip::DESTINATION }, 2>(frame, parsed, change, forwarded);
+            network::<{ ip::DESTINATION }>(frame, parsed, change, forwarded);
+            transport::<{ port::DESTINATION }>(frame, parsed, change);
         }
         Direction::Out => {
-            let (l3, l4) = (flow.l3_delta.negated(), flow.l4_delta.negated());
-            let (address, port) = flow.vip();
-            let change = Change { address, port, l3, l4 };
-            translate::<{ ip::SOURCE }, 0>(frame, parsed, change, forwarded);
+            network::<{ ip::SOURCE }>(frame, parsed, change, forwarded);
+            transport::<{ port::SOURCE }>(frame, parsed, change);
         }
+    }
+}
+
+/// As [`nat`], of the addresses alone: what ESP and AH carry is not ours to read, let alone to change.
+pub(crate) fn nat_addresses(
+    frame: &mut [u8],
+    parsed: &Parsed,
+    flow: &Flow,
+    direction: Direction,
+    forwarded: bool,
+) {
+    let change = Change::of(flow, direction);
+    match direction {
+        Direction::In => network::<{ ip::DESTINATION }>(frame, parsed, change, forwarded),
+        Direction::Out => network::<{ ip::SOURCE }>(frame, parsed, change, forwarded),
+    }
+}
+
+/// As [`nat`], of an SCTP packet. Its checksum covers no addresses; where the port changes, the kernel computes it anew.
+/// Of a packet that does not lie in the first segment alone, the sender's is brought up to date instead.
+pub(crate) fn nat_sctp(
+    frame: &mut [u8],
+    parsed: &Parsed,
+    flow: &Flow,
+    direction: Direction,
+    forwarded: bool,
+) {
+    nat_addresses(frame, parsed, flow, direction, forwarded);
+    let new = Change::of(flow, direction).port;
+    let (l3, l4) = (usize::from(parsed.l3), usize::from(parsed.l4));
+    let end = l3 + usize::from(parsed.ip_len);
+    let is_whole = end <= frame.len();
+    let Some(packet) = frame.get_mut(l4..end.min(frame.len())) else { return };
+    let (old, at) = match direction {
+        Direction::In => (parsed.dport, port::DESTINATION),
+        Direction::Out => (parsed.sport, port::SOURCE),
+    };
+    if old == new {
+        return;
+    }
+    put(packet, at, new.to_be_bytes());
+    let fresh = if is_whole { checksum::sctp(packet) } else { None };
+    if let Some(header) = Sctp::at_mut(packet, 0) {
+        let changed = || checksum::sctp_changed(header.checksum(), end.saturating_sub(l4), at, old, new);
+        header.set_checksum(fresh.unwrap_or_else(changed));
     }
 }
 
@@ -91,14 +141,25 @@ struct Change {
     l4: Delta,
 }
 
-/// Writes the new address at offset `ADDRESS` of the network header and the new port at `PORT` of the transport header.
+impl Change {
+    #[inline(always)]
+    fn of(flow: &Flow, direction: Direction) -> Self {
+        match direction {
+            Direction::In => {
+                let (address, port) = flow.destination();
+                Self { address, port, l3: flow.l3_delta, l4: flow.l4_delta }
+            }
+            Direction::Out => {
+                let (address, port) = flow.vip();
+                Self { address, port, l3: flow.l3_delta.negated(), l4: flow.l4_delta.negated() }
+            }
+        }
+    }
+}
+
+/// Writes the new address at offset `ADDRESS` of the network header.
 #[inline(always)]
-fn translate<const ADDRESS: usize, const PORT: usize>(
-    frame: &mut [u8],
-    parsed: &Parsed,
-    change: Change,
-    forwarded: bool,
-) {
+fn network<const ADDRESS: usize>(frame: &mut [u8], parsed: &Parsed, change: Change, forwarded: bool) {
     let Some(header) = ip_header(frame, parsed) else { return };
     if forwarded {
         step_ttl(header, change.l3);
@@ -107,6 +168,11 @@ fn translate<const ADDRESS: usize, const PORT: usize>(
         put(header, ip::CHECKSUM, checksum.to_be_bytes());
     }
     put(header, ADDRESS, change.address.to_be_bytes());
+}
+
+/// Writes the new port at offset `PORT` of the TCP or UDP header.
+#[inline(always)]
+fn transport<const PORT: usize>(frame: &mut [u8], parsed: &Parsed, change: Change) {
     let Some(transport) = frame.get_mut(usize::from(parsed.l4)..) else { return };
     if parsed.protocol == Protocol::Tcp as u8 {
         let Some(header) = transport.first_chunk_mut::<18>() else { return };

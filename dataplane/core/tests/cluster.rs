@@ -389,3 +389,35 @@ fn every_lcore_turns_away_its_own_nth_attempt() {
     }
     assert_eq!(all, 300);
 }
+
+/// SCTP, and ESP with the key exchange that it belongs to: requests and replies meet on the owner of the client, and of
+/// ESP that is the owner of the client's port 500.
+#[test]
+fn sctp_and_esp_meet_their_flows() {
+    let mut cluster = Cluster::new(8, 7);
+    for (protocol, port) in [(Protocol::Sctp, 9899), (Protocol::Udp, 500)] {
+        cluster.director.add_service(service(protocol, port, "rr")).unwrap();
+        for n in 1..=3 {
+            cluster.director.add_real(&key(protocol, port), masq(n, port)).unwrap();
+        }
+    }
+    cluster.load();
+    for n in 0..100 {
+        let client = Ipv4Addr::new(203, 0, 113, n);
+        let between = |ends: Frame, sport, dport, chunk| ends.sctp(sport, dport, chunk).payload(&[0; 4]);
+        let (verdict, bytes) = cluster.send(OUTSIDE, &between(from_gateway(client), 40_000, 9899, 1));
+        assert_eq!(verdict, TO_REAL);
+        let ends = from_link(bytes[5]).ipv4(real(bytes[5]), client);
+        assert_eq!(cluster.send(INSIDE, &between(ends, 9899, 40_000, 2)).0, TO_CLIENT);
+
+        assert_eq!(cluster.send(OUTSIDE, &from_gateway(client).protocol(50)).0, Verdict::ToKernel);
+        let (verdict, exchange) = cluster.send(OUTSIDE, &from_gateway(client).udp(500, 500));
+        assert_eq!(verdict, TO_REAL);
+        let (verdict, bytes) = cluster.send(OUTSIDE, &from_gateway(client).protocol(50));
+        assert_eq!((verdict, bytes[5]), (TO_REAL, exchange[5]));
+        let reply = from_link(bytes[5]).ipv4(real(bytes[5]), client).protocol(50);
+        assert_eq!(cluster.send(INSIDE, &reply).0, TO_CLIENT);
+    }
+    assert_eq!(cluster.flows().len(), 200, "no flow on two lcores");
+    assert!(cluster.steered > 400, "{} of 600 packets", cluster.steered);
+}

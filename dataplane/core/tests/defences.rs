@@ -142,6 +142,39 @@ fn half_open_flows_end_and_closing_ones_do_not() {
     assert_eq!(lab.connections(lab.id(&key, 1)), (1, 2));
 }
 
+/// Under secure_tcp SYNACK is half open too; of SCTP an association that was only asked for is.
+#[test]
+fn half_open_flows_of_other_tables_end() {
+    let (mut lab, _) = small();
+    lab.add(service(Protocol::Tcp, 81, "rr"), [route(1, 81)]);
+    lab.switch(|switches| switches.secure_tcp = true);
+    assert_eq!(lab.client_sends(&from_gateway(CLIENT).tcp(100, 81, SYN)).0, TO_REAL);
+    assert_eq!(lab.flow().state, "SYNACK");
+    lab.add(service(Protocol::Sctp, 82, "rr"), [masq(1, 82)]);
+    // INIT1, INIT, C-REPLIED, ESTABLISHED, CLOSED.
+    for (cport, chunks) in
+        [(101, &[1][..]), (102, &[1, 1]), (103, &[1, 3, 10]), (104, &[1, 11]), (105, &[1, 6])]
+    {
+        for &chunk in chunks {
+            assert_eq!(lab.client_sends(&from_gateway(CLIENT).sctp(cport, 82, chunk)).0, TO_REAL);
+        }
+        let (from_real, chunk) = match cport {
+            103 => (true, 2),
+            104 => (true, 11),
+            _ => (false, 0),
+        };
+        if from_real {
+            let reply = from_link(1).ipv4(real(1), CLIENT).sctp(82, cport, chunk);
+            assert_eq!(lab.real_sends(&reply).0, TO_CLIENT);
+        }
+    }
+    sweep(&mut lab);
+    let mut left: Vec<_> = lab.flows().iter().map(|flow| (flow.client.port(), flow.state)).collect();
+    left.sort_unstable();
+    assert_eq!(left, [(103, "C-SENT"), (104, "ESTABLISHED"), (105, "CLOSED")]);
+    assert_eq!(lab.stats.dropped_entries.get(), 3);
+}
+
 /// Of the established flows of i packets that have been idle for a minute, every i-th ends, the first included; flows of
 /// more than eight packets stay.
 #[test]

@@ -142,7 +142,12 @@ fn sound_frame() -> impl Strategy<Value = Vec<u8>> {
         from_gateway(CLIENT).udp(5000, 53).payload(&[2; 20]),
         from_gateway(CLIENT).udp(5000, 53).no_udp_checksum().payload(&[2; 21]),
         from_link(1).ipv4(VIP, CLIENT).tcp(81, 40_000, ACK),
-        from_gateway(CLIENT).sctp(1, 80, 1).payload(&[0; 16]),
+        from_gateway(CLIENT).sctp(40_000, 9899, 1).payload(&[0; 16]),
+        from_gateway(CLIENT).sctp(40_000, 9899, 10).payload(&[0, 0, 0, 0, 6, 0, 0, 4]),
+        from_link(1).ipv4(real(1), CLIENT).sctp(2905, 40_000, 2).payload(&[0; 16]),
+        from_gateway(CLIENT).udp(500, 500).payload(&[2; 20]),
+        from_gateway(CLIENT).protocol(50).payload(&[3; 20]),
+        from_link(1).ipv4(real(1), CLIENT).protocol(51).payload(&[3; 20]),
         from_gateway(CLIENT).icmp_error(3, 4, 1400, &request(40_000, ACK).packet()),
         request(40_000, SYN).fragment(0, true),
         request(40_000, SYN).vlan(3),
@@ -173,6 +178,8 @@ fn labs() -> Lab {
     let (mut lab, _) = Lab::tcp("wrr", [masq(1, 80), masq(2, 8080)]);
     lab.add(service(Protocol::Tcp, 81, "lc"), [route(1, 81)]);
     lab.add(service(Protocol::Udp, 53, "rr"), [masq(1, 0), route(2, 53), masq(77, 53)]);
+    lab.add(service(Protocol::Sctp, 9899, "rr"), [masq(1, 2905), route(2, 9899)]);
+    lab.add(service(Protocol::Udp, 500, "rr"), [masq(1, 500), route(2, 500)]);
     lab
 }
 

@@ -1,4 +1,4 @@
-//! Every cell of the TCP state table that packets can reach, driven by packets and compared with the table as text.
+//! Every cell of the TCP state tables that packets can reach, driven by packets and compared with the tables as text.
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +26,13 @@ fn lab(forward: Forward) -> Lab {
     let real = if forward == Forward::Masq { masq(1, 80) } else { route(1, 80) };
     let (mut lab, _) = Lab::tcp("rr", [real]);
     lab.switch(|switches| (switches.conn_reuse_mode, switches.sloppy_tcp) = (0, true));
+    lab
+}
+
+/// With the tables of secure_tcp in force.
+fn secure_lab(forward: Forward) -> Lab {
+    let mut lab = lab(forward);
+    lab.switch(|switches| switches.secure_tcp = true);
     lab
 }
 
@@ -78,10 +85,9 @@ fn steps(path: &[Step]) -> impl Iterator<Item = Step> {
 }
 
 /// Drives every reachable cell of one forwarding method and returns the cells.
-fn drive(forward: Forward) -> BTreeSet<(Seen, String, Event)> {
-    let table = Table::read();
+fn drive(table: &Table, forward: Forward, lab: fn(Forward) -> Lab) -> BTreeSet<(Seen, String, Event)> {
     let mut driven = BTreeSet::new();
-    for ((state, _), path) in paths(&table, forward) {
+    for ((state, _), path) in paths(table, forward) {
         for (from_client, event) in steps(&path) {
             let mut lab = lab(forward);
             for &earlier in &path {
@@ -122,7 +128,7 @@ const BOTH_SIDES: [&str; 7] =
 
 #[test]
 fn every_cell_of_a_masqueraded_connection() {
-    let driven = drive(Forward::Masq);
+    let driven = drive(&Table::read(), Forward::Masq, lab);
     assert_eq!(rows(&driven, Seen::Output), BOTH_SIDES);
     let mut with_none = BOTH_SIDES.to_vec();
     with_none.insert(4, "NONE");
@@ -132,12 +138,68 @@ fn every_cell_of_a_masqueraded_connection() {
 
 #[test]
 fn every_cell_of_a_directly_routed_connection() {
-    let driven = drive(Forward::Route);
+    let driven = drive(&Table::read(), Forward::Route, lab);
     // From the client alone neither SYN_SENT nor CLOSE_WAIT is reached.
     let alone = ["CLOSE", "ESTABLISHED", "FIN_WAIT", "NONE", "SYN_RECV", "TIME_WAIT"];
     assert_eq!(rows(&driven, Seen::InputOnly), alone);
     assert_eq!(rows(&driven, Seen::Input), BOTH_SIDES);
     assert_eq!(rows(&driven, Seen::Output), BOTH_SIDES);
+}
+
+/// With SYNACK.
+const BOTH_SIDES_SECURE: [&str; 8] =
+    ["CLOSE", "CLOSE_WAIT", "ESTABLISHED", "FIN_WAIT", "SYNACK", "SYN_RECV", "SYN_SENT", "TIME_WAIT"];
+
+#[test]
+fn every_cell_of_a_masqueraded_connection_under_secure_tcp() {
+    let driven = drive(&Table::secure(), Forward::Masq, secure_lab);
+    assert_eq!(rows(&driven, Seen::Output), BOTH_SIDES_SECURE);
+    let mut with_none = BOTH_SIDES_SECURE.to_vec();
+    with_none.insert(4, "NONE");
+    assert_eq!(rows(&driven, Seen::Input), with_none);
+}
+
+#[test]
+fn every_cell_of_a_directly_routed_connection_under_secure_tcp() {
+    let driven = drive(&Table::secure(), Forward::Route, secure_lab);
+    // SYN_RECV is never entered from the client alone.
+    let alone = ["CLOSE", "ESTABLISHED", "FIN_WAIT", "NONE", "SYNACK", "TIME_WAIT"];
+    assert_eq!(rows(&driven, Seen::InputOnly), alone);
+    assert_eq!(rows(&driven, Seen::Input), BOTH_SIDES_SECURE);
+    assert_eq!(rows(&driven, Seen::Output), BOTH_SIDES_SECURE);
+}
+
+/// Reference 3.5: the last packet of the handshake does not open a connection under NAT, the real's next one does.
+#[test]
+fn secure_tcp_waits_for_the_real() {
+    let mut lab = secure_lab(Forward::Masq);
+    let steps = [
+        (true, Event::Syn, "SYN_RECV"),
+        (false, Event::Syn, "SYNACK"),
+        (true, Event::Ack, "SYNACK"),
+        (true, Event::Ack, "SYNACK"),
+        (false, Event::Ack, "ESTABLISHED"),
+        (true, Event::Ack, "ESTABLISHED"),
+    ];
+    for (from_client, event, state) in steps {
+        step(&mut lab, Forward::Masq, (from_client, event));
+        assert_eq!(lab.flow().state, state);
+    }
+}
+
+/// An open connection does not notice that the tables change, in either direction.
+#[test]
+fn secure_tcp_comes_and_goes() {
+    let mut lab = lab(Forward::Route);
+    for (secure, half_open) in [(true, "SYNACK"), (false, "SYN_RECV"), (true, "SYNACK")] {
+        lab.switch(|switches| switches.secure_tcp = secure);
+        lab.sends(40_000, &[SYN, RST, SYN]);
+        assert_eq!(lab.flow().state, half_open);
+        lab.sends(40_000, &[ACK]);
+        lab.switch(|switches| switches.secure_tcp = !secure);
+        lab.sends(40_000, &[ACK]);
+        assert_eq!(lab.flow().state, "ESTABLISHED");
+    }
 }
 
 #[test]

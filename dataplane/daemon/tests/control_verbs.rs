@@ -42,6 +42,21 @@ fn services_and_reals_are_added_listed_edited_and_deleted() {
     assert_eq!(client.call("service.list", json!({})), json!([]));
 }
 
+/// Beside the TCP service of the same address and port, and over a restart.
+#[test]
+fn sctp_services_are_kept() {
+    let bed = Bed::new(Options::default());
+    let mut client = bed.client();
+    let id = json!({"protocol": "sctp", "address": "10.0.0.1", "port": 80});
+    client.call("service.add", json!({"id": service()}));
+    client.call("service.add", json!({"id": id, "scheduler": "wrr"}));
+    client.call("real.add", json!({"service": id, "real": real(1)}));
+    let listed = client.call("service.list", json!({"service": id}));
+    assert_eq!(listed[0]["spec"]["id"], id);
+    let bed = Bed::new(Options { restored: Some(bed.end()), ..Options::default() });
+    assert_eq!(bed.client().call("service.list", json!({"service": id})), listed);
+}
+
 #[test]
 fn refusals_carry_the_kernels_errno_and_name_what_they_are_about() {
     let bed = Bed::new(Options { services: 1, ..Options::default() });
@@ -109,7 +124,6 @@ fn what_is_not_supported_yet_is_named() {
     let cases = [
         ("service.add", json!({"id": {"fwmark": 7}}), "mark"),
         ("service.add", json!({"id": {"protocol": "tcp", "address": "2001:db8::1", "port": 80}}), "IPv6"),
-        ("service.add", json!({"id": {"protocol": "sctp", "address": "10.0.0.1", "port": 80}}), "SCTP"),
         ("service.edit", json!({"id": service(), "persistent": {"timeout": 300}}), "persistence"),
         ("service.edit", json!({"id": service(), "one_packet": true}), "one-packet"),
         ("service.edit", json!({"id": service(), "pe": "sip"}), "engine"),

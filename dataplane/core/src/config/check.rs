@@ -2,7 +2,7 @@
 use std::net::IpAddr;
 
 use super::error::ConfigError;
-use super::service::{Forward, Protocol, RealConfig, SchedulerKind, ServiceConfig, ServiceKey};
+use super::service::{Forward, RealConfig, SchedulerKind, ServiceConfig, ServiceKey};
 use crate::sched::mh;
 
 /// The service's scheduler, if the service can be had.
@@ -11,9 +11,6 @@ pub(super) fn check_service(config: &ServiceConfig) -> Result<SchedulerKind, Con
         ServiceKey::Fwmark { .. } => return Err(ConfigError::Unsupported("a firewall-mark service")),
         ServiceKey::Address { address: IpAddr::V6(_), .. } => {
             return Err(ConfigError::Unsupported("an IPv6 service"));
-        }
-        ServiceKey::Address { protocol: Protocol::Sctp, .. } => {
-            return Err(ConfigError::Unsupported("an SCTP service"));
         }
         ServiceKey::Address { .. } => {}
     }

@@ -235,6 +235,10 @@ pub struct Switches {
     pub drop_at_once: bool,
     /// drop_entry as it works at the moment: whether half-open and idle flows are looked for and ended.
     pub drop_entry: bool,
+    /// Whether SCTP packets without a flow are scheduled though they carry no INIT.
+    pub sloppy_sctp: bool,
+    /// secure_tcp as it works at the moment: whether its TCP tables are in force.
+    pub secure_tcp: bool,
 }
 
 impl Default for Switches {
@@ -246,6 +250,8 @@ impl Default for Switches {
             drop_rate: 0,
             drop_at_once: false,
             drop_entry: false,
+            sloppy_sctp: false,
+            secure_tcp: false,
         }
     }
 }

@@ -6,6 +6,7 @@
 use sluice_packet::{Kind, PacketBuf, Parsed, classify_into};
 
 use super::Lcore;
+use crate::config::Protocol;
 use crate::drop::DropReason;
 use crate::flow::{Candidate, Key4};
 use crate::time::Jiffies;
@@ -21,7 +22,7 @@ struct Staged {
     key: Key4,
     hash: u64,
     candidate: Candidate,
-    /// Whether the pipeline looks for a flow: IPv4 with ports, untagged (a tag belongs to a VLAN interface of the twin).
+    /// Whether the stages look for a flow: TCP or UDP over IPv4, untagged (a tag belongs to a VLAN interface of the twin).
     is_flow: bool,
 }
 
@@ -152,14 +153,33 @@ impl Lcore {
         frame: &mut [u8],
         staged: &Staged,
     ) -> Verdict {
-        if !staged.is_flow {
-            return self.not_a_flow(ingress, &staged.parsed);
-        }
         let Staged { parsed, key, hash, .. } = staged;
         let mut packet = Packet { frame, parsed, hash: *hash, ingress, now };
-        match self.flows.find(*key, *hash) {
-            Some((id, direction)) => self.known(&mut packet, id, direction),
-            None => self.unknown(&mut packet),
+        if staged.is_flow {
+            return self.look_up(&mut packet, *key);
+        }
+        match parsed.kind {
+            Kind::Sctp4 if parsed.vlan == 0 => self.look_up_at_once(&mut packet),
+            Kind::Ipsec4 if parsed.vlan == 0 => {
+                let parsed = &in_the_name_of_its_key_exchange(parsed);
+                self.look_up_at_once(&mut Packet { parsed, ..packet })
+            }
+            _ => self.not_a_flow(ingress, parsed),
+        }
+    }
+
+    /// A packet that the stages have not looked up.
+    fn look_up_at_once(&mut self, packet: &mut Packet<'_>) -> Verdict {
+        let Parsed { protocol, src, sport, dst, dport, .. } = *packet.parsed;
+        let key = Key4::new(protocol, src, sport, dst, dport);
+        packet.hash = self.flows.hash(key);
+        self.look_up(packet, key)
+    }
+
+    fn look_up(&mut self, packet: &mut Packet<'_>, key: Key4) -> Verdict {
+        match self.flows.find(key, packet.hash) {
+            Some((id, direction)) => self.known(packet, id, direction),
+            None => self.unknown(packet),
         }
     }
 
@@ -190,4 +210,12 @@ impl Lcore {
         self.stats.count_drop(reason);
         Verdict::Drop(reason)
     }
+}
+
+/// ESP and AH belong to the flow of the key exchange between the same hosts (reference 3.2). The kind stays: it tells what
+/// NAT may change.
+fn in_the_name_of_its_key_exchange(parsed: &Parsed) -> Parsed {
+    /// RFC 7296.
+    const IKE: u16 = 500;
+    Parsed { protocol: Protocol::Udp as u8, flags: 0, sport: IKE, dport: IKE, ..*parsed }
 }

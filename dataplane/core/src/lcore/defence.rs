@@ -3,7 +3,7 @@
 use super::Lcore;
 use crate::config::{Protocol, Switches};
 use crate::flow::{Flow, FlowId};
-use crate::proto::{StateTimeouts, tcp};
+use crate::proto::{StateTimeouts, sctp, tcp};
 use crate::time::Jiffies;
 
 /// Of the flow table, drop_entry visits this part each second.
@@ -114,13 +114,13 @@ impl Lcore {
 }
 
 fn fate(flow: &Flow) -> Fate {
-    if flow.protocol() != Protocol::Tcp as u8 {
-        return Fate::Test;
-    }
-    match flow.state {
-        tcp::SYN_RECV | tcp::SYNACK => Fate::Drop,
-        tcp::ESTABLISHED => Fate::Test,
-        _ => Fate::Keep,
+    const TCP: u8 = Protocol::Tcp as u8;
+    const SCTP: u8 = Protocol::Sctp as u8;
+    match (flow.protocol(), flow.state) {
+        (TCP, tcp::SYN_RECV | tcp::SYNACK) | (SCTP, sctp::INIT1 | sctp::INIT) => Fate::Drop,
+        (TCP, tcp::ESTABLISHED) | (SCTP, sctp::ESTABLISHED) => Fate::Test,
+        (TCP | SCTP, _) => Fate::Keep,
+        _ => Fate::Test,
     }
 }
 

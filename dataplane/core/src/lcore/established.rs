@@ -1,4 +1,4 @@
-//! The straight line: a packet of an established flow that changes no state and can leave at once.
+//! The straight line: a TCP or UDP packet of an established flow that changes no state and can leave at once.
 //!
 //! Nothing is written before it is sure that all of it can be done; whatever does not fit goes the general way
 //! (`forward.rs`), which decides from scratch.
@@ -6,7 +6,7 @@ use sluice_packet::Parsed;
 
 use super::Lcore;
 use crate::fib::NextHopId;
-use crate::flow::{Candidate, Direction, Flow, Key4};
+use crate::flow::{Candidate, Direction, Key4};
 use crate::proto::{self, tcp};
 use crate::time::Jiffies;
 use crate::transmit;
@@ -42,18 +42,12 @@ impl Lcore {
         flow.expires = expires;
         flow.in_packets = flow.in_packets.wrapping_add(u32::from(direction == Direction::In));
         real.count(direction, parsed.ip_len);
-        rewrite(frame, parsed, flow, direction);
+        if flow.is_masq() {
+            transmit::nat(frame, parsed, flow, direction, true);
+        } else {
+            transmit::direct(frame, parsed);
+        }
         transmit::ethernet(frame, *macs);
         Some(hop.port)
-    }
-}
-
-/// What the flow's method does to a packet that is forwarded.
-#[inline(always)]
-pub(super) fn rewrite(frame: &mut [u8], parsed: &Parsed, flow: &Flow, direction: Direction) {
-    if flow.is_masq() {
-        transmit::nat(frame, parsed, flow, direction, true);
-    } else {
-        transmit::direct(frame, parsed);
     }
 }

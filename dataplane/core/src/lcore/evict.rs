@@ -1,11 +1,11 @@
 //! What happens when the flow table is full: flows that are no connection yet, or no longer, make room.
 //!
-//! As the kernel's drop_entry does under memory pressure, but at the moment of need: half-open TCP flows, closing ones,
-//! and UDP flows of a single packet go; established flows never do.
+//! As the kernel's drop_entry does under memory pressure, but at the moment of need: half-open TCP and SCTP flows, closing
+//! ones, and UDP flows of a single packet go; established flows never do.
 use super::Lcore;
 use crate::config::Protocol;
 use crate::flow::{Flow, FlowId};
-use crate::proto::tcp;
+use crate::proto::{sctp, tcp};
 
 /// Slots looked at for one victim: bounds what a packet costs when all flows are established.
 const LOOK: u32 = 32;
@@ -38,12 +38,13 @@ impl Lcore {
 }
 
 fn victim(flow: &Flow) -> Option<Victim> {
-    if flow.protocol() == Protocol::Tcp as u8 {
-        return match flow.state {
-            tcp::ESTABLISHED => None,
-            tcp::NONE | tcp::SYN_SENT | tcp::SYN_RECV | tcp::SYNACK => Some(Victim::HalfOpen),
-            _ => Some(Victim::Closing),
-        };
+    const TCP: u8 = Protocol::Tcp as u8;
+    const SCTP: u8 = Protocol::Sctp as u8;
+    match (flow.protocol(), flow.state) {
+        (TCP, tcp::ESTABLISHED) | (SCTP, sctp::ESTABLISHED) => None,
+        (TCP, tcp::NONE | tcp::SYN_SENT | tcp::SYN_RECV | tcp::SYNACK) => Some(Victim::HalfOpen),
+        (SCTP, state) if state < sctp::ESTABLISHED => Some(Victim::HalfOpen),
+        (TCP | SCTP, _) => Some(Victim::Closing),
+        _ => (flow.in_packets <= 1).then_some(Victim::HalfOpen),
     }
-    (flow.in_packets <= 1).then_some(Victim::HalfOpen)
 }

@@ -1,12 +1,12 @@
 //! A packet of a known flow, the general way: reuse and availability, counters, protocol state, next hop, rewriting.
+use sluice_packet::Kind;
+
 use super::Lcore;
 use super::burst::Packet;
-use super::established::rewrite;
-use crate::config::Protocol;
 use crate::drop::DropReason;
 use crate::fib::{Lookup, NextHop};
-use crate::flow::{Direction, Flow, FlowId, flags};
-use crate::proto::{self, Activity, tcp};
+use crate::flow::{Direction, Flow, FlowId};
+use crate::proto::{self, Activity};
 use crate::real::RealCounts;
 use crate::stats::line;
 use crate::transmit;
@@ -25,8 +25,9 @@ impl Lcore {
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
         let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
         let available = real.is_available();
-        if direction == Direction::In && (packet.parsed.flags & tcp::SYN != 0 || !available) {
-            return self.syn_or_real_gone(packet, id);
+        let opens = proto::opens(packet.parsed.protocol, packet.parsed.flags);
+        if direction == Direction::In && (opens || !available) {
+            return self.opening_or_real_gone(packet, id, opens);
         }
         if available {
             real.count(direction, packet.parsed.ip_len);
@@ -36,15 +37,14 @@ impl Lcore {
 
     /// The two cases in which a request may not follow its flow.
     #[cold]
-    fn syn_or_real_gone(&mut self, packet: &mut Packet<'_>, id: FlowId) -> Verdict {
+    fn opening_or_real_gone(&mut self, packet: &mut Packet<'_>, id: FlowId, opens: bool) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
         let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
-        let is_syn = flow.protocol() == Protocol::Tcp as u8 && packet.parsed.flags & tcp::SYN != 0;
         let switches = self.snapshot.switches;
         let available = real.is_available();
         let quiesced = real.flags() & line::WEIGHTED == 0;
-        let reusable = is_syn && may_be_reused(flow, switches.conn_reuse_mode);
-        if reusable || (switches.expire_nodest_conn && (!available || (is_syn && quiesced))) {
+        let reusable = opens && proto::may_be_reused(flow, switches.conn_reuse_mode);
+        if reusable || (switches.expire_nodest_conn && (!available || (opens && quiesced))) {
             self.end(id);
             return self.schedule(packet);
         }
@@ -89,7 +89,7 @@ impl Lcore {
             Next::Hop(hop) => hop,
             Next::Local => {
                 if flow.is_masq() {
-                    transmit::nat(packet.frame, packet.parsed, flow, direction, false);
+                    translate(packet, flow, direction, false);
                 }
                 return self.to_kernel();
             }
@@ -101,7 +101,7 @@ impl Lcore {
         if packet.parsed.ip_len > hop.mtu {
             return self.drop(DropReason::MtuExceeded);
         }
-        rewrite(packet.frame, packet.parsed, flow, direction);
+        rewrite(packet, flow, direction);
         match hop.macs {
             Some(macs) => {
                 transmit::ethernet(packet.frame, macs);
@@ -140,11 +140,21 @@ impl Lcore {
     }
 }
 
-/// Whether a SYN from the same client port starts a new connection (reference 4.4, step 5).
-fn may_be_reused(flow: &Flow, mode: u8) -> bool {
-    match flow.state {
-        tcp::TIME_WAIT | tcp::CLOSE => mode != 0,
-        tcp::FIN_WAIT => mode & 2 != 0 && flow.flags & flags::NO_OUTPUT != 0,
-        _ => false,
+/// What the flow's method does to a packet.
+fn rewrite(packet: &mut Packet<'_>, flow: &Flow, direction: Direction) {
+    if flow.is_masq() {
+        translate(packet, flow, direction, true);
+    } else {
+        transmit::direct(packet.frame, packet.parsed);
     }
+}
+
+/// Network address translation, by protocol; `forwarded` as for [`transmit::nat`].
+fn translate(packet: &mut Packet<'_>, flow: &Flow, direction: Direction, forwarded: bool) {
+    let nat = match packet.parsed.kind {
+        Kind::Sctp4 => transmit::nat_sctp,
+        Kind::Ipsec4 => transmit::nat_addresses,
+        _ => transmit::nat,
+    };
+    nat(packet.frame, packet.parsed, flow, direction, forwarded);
 }

@@ -21,7 +21,7 @@ impl Lcore {
     pub fn load(&mut self, next: Arc<Snapshot>) -> Arc<Snapshot> {
         let old = std::mem::replace(&mut self.snapshot, Arc::clone(&next));
         self.fib = Arc::clone(&next.fib);
-        self.timeouts = StateTimeouts::new(next.timeouts);
+        self.timeouts = StateTimeouts::new(&next);
         self.defence.follow(&old.switches, &next.switches);
         if self.services.len() < next.services.len() {
             self.services.resize_with(next.services.len(), ServiceState::default);

@@ -1,12 +1,15 @@
 //! A packet without a flow: whose is it, may it start one, and with which real (reference 4.4, steps 7 and 8).
 use std::net::{IpAddr, Ipv4Addr};
 
+use sluice_packet::Kind;
+use sluice_packet::header::SctpChunk;
+
 use super::Lcore;
 use super::burst::Packet;
-use crate::config::{Protocol, Service};
+use crate::config::Service;
 use crate::drop::DropReason;
 use crate::flow::{Direction, FlowId, Key4, NewFlow};
-use crate::proto::{self, tcp};
+use crate::proto;
 use crate::sched::{Reals, Request};
 use crate::verdict::Verdict;
 
@@ -72,10 +75,11 @@ impl Lcore {
     /// Starts a flow, if the packet may start one, and sends the packet along it.
     pub(super) fn schedule(&mut self, packet: &mut Packet<'_>) -> Verdict {
         let parsed = packet.parsed;
-        let is_tcp = parsed.protocol == Protocol::Tcp as u8;
-        let starts = parsed.flags & tcp::RST == 0
-            && (parsed.flags & tcp::SYN != 0 || self.snapshot.switches.sloppy_tcp);
-        if is_tcp && !starts {
+        if parsed.kind == Kind::Sctp4 && parsed.flags == SctpChunk::NONE {
+            return self.drop(DropReason::SctpNoChunk);
+        }
+        let may_start = proto::may_start(parsed.protocol, parsed.flags, &self.snapshot.switches);
+        if !may_start || parsed.kind == Kind::Ipsec4 {
             return self.pass(packet.ingress);
         }
         match self.new_flow(packet) {

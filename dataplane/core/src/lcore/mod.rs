@@ -80,7 +80,7 @@ impl Lcore {
             ownership: Ownership::mixed(config.lcores),
             flows: FlowTable::new(config.flows, Seed(config.seed), config.now, advise),
             services: Vec::new(),
-            timeouts: StateTimeouts::new(snapshot.timeouts),
+            timeouts: StateTimeouts::new(&snapshot),
             snapshot: Arc::new(Snapshot::empty()),
             fib: Arc::default(),
             table,

@@ -1,4 +1,5 @@
-//! The TCP state table of IPVS (reference 3.5), cell for cell.
+//! The TCP state tables of IPVS (reference 3.5), cell for cell: the usual set and the one of secure_tcp.
+use super::Seen;
 use crate::config::Timeouts;
 use crate::time::Jiffies;
 
@@ -44,18 +45,6 @@ pub(crate) const RST: u8 = 0x04;
 /// ACK.
 pub(crate) const ACK: u8 = 0x10;
 
-/// From where a packet is seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Seen {
-    /// From the client of a flow whose replies pass the director.
-    Input = 0,
-    /// From the real server.
-    Output = 1,
-    /// From the client of a flow whose replies do not.
-    InputOnly = 2,
-}
-
 /// One state's row: the next state after SYN, FIN, ACK, RST, and after none of them. Padded to eight for a cheap index.
 type Row = [u8; 8];
 
@@ -66,9 +55,19 @@ const fn row(syn: u8, fin: u8, ack: u8, rst: u8) -> Row {
 /// Rows in the order of the states' numbers; padded to 16 for a cheap index.
 type Table = [Row; 16];
 
+/// A table for each of [`Seen`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tables([Table; 3]);
+
 const REST: Row = row(CL, CL, CL, CL);
 
-static INPUT: Table = [
+/// The usual tables, by [`Seen`].
+pub(crate) static USUAL: Tables = Tables([INPUT, OUTPUT, INPUT_ONLY]);
+
+/// The tables of secure_tcp: a flow under NAT counts as open when the real has answered the last packet of the handshake.
+pub(crate) static SECURE: Tables = Tables([SECURE_INPUT, SECURE_OUTPUT, SECURE_INPUT_ONLY]);
+
+const INPUT: Table = [
     row(SR, CL, ES, CL), // NO
     row(ES, CW, ES, CL), // ES
     row(ES, SS, SS, CL), // SS
@@ -87,7 +86,7 @@ static INPUT: Table = [
     REST,
 ];
 
-static OUTPUT: Table = [
+const OUTPUT: Table = [
     row(SS, TW, ES, CL), // NO
     row(ES, FW, ES, CL), // ES
     row(SS, SS, SS, SS), // SS
@@ -106,7 +105,7 @@ static OUTPUT: Table = [
     REST,
 ];
 
-static INPUT_ONLY: Table = [
+const INPUT_ONLY: Table = [
     row(SR, CL, ES, CL), // NO
     row(ES, FW, ES, CL), // ES
     row(ES, SS, SS, CL), // SS
@@ -118,6 +117,63 @@ static INPUT_ONLY: Table = [
     row(SR, LA, CL, LA), // LA
     row(SR, LI, LI, LI), // LI
     row(SR, TW, ES, CL), // SA
+    REST,
+    REST,
+    REST,
+    REST,
+    REST,
+];
+
+const SECURE_INPUT: Table = [
+    row(SR, CL, ES, CL), // NO
+    row(ES, CW, ES, CL), // ES
+    row(ES, SS, SS, CL), // SS
+    row(SR, TW, SR, SR), // SR
+    row(SR, TW, FW, CL), // FW
+    row(SR, TW, TW, CL), // TW
+    row(SR, CL, CL, CL), // CL
+    row(SR, CW, CW, CL), // CW
+    row(SR, LA, CL, LA), // LA
+    row(SR, LI, LI, LI), // LI
+    row(SA, SA, SA, CL), // SA
+    REST,
+    REST,
+    REST,
+    REST,
+    REST,
+];
+
+const SECURE_OUTPUT: Table = [
+    row(SS, TW, ES, CL), // NO
+    row(ES, FW, ES, CL), // ES
+    row(SS, SS, SS, SS), // SS
+    row(SA, TW, ES, CL), // SR
+    row(SS, FW, FW, CL), // FW
+    row(SS, TW, TW, TW), // TW
+    row(SS, CL, CL, CL), // CL
+    row(SS, TW, CW, CL), // CW
+    row(SS, LA, LA, CL), // LA
+    row(LI, LI, ES, CL), // LI
+    row(SA, TW, ES, CL), // SA
+    REST,
+    REST,
+    REST,
+    REST,
+    REST,
+];
+
+const SECURE_INPUT_ONLY: Table = [
+    row(SA, CL, ES, CL), // NO
+    row(ES, FW, ES, CL), // ES
+    row(ES, SS, SS, CL), // SS
+    row(SR, TW, ES, SR), // SR
+    row(SA, FW, FW, CL), // FW
+    row(SA, TW, TW, CL), // TW
+    row(SA, CL, CL, CL), // CL
+    row(SA, CW, CW, CL), // CW
+    row(SA, LA, CL, LA), // LA
+    row(SA, LI, LI, LI), // LI
+    row(SA, TW, ES, CL), // SA
     REST,
     REST,
     REST,
@@ -140,16 +196,13 @@ fn event(flag_byte: u8) -> usize {
     }
 }
 
-/// The state after a packet.
-#[inline(always)]
-pub(crate) fn next(state: u8, seen: Seen, flag_byte: u8) -> u8 {
-    let table = match seen {
-        Seen::Input => &INPUT,
-        Seen::Output => &OUTPUT,
-        Seen::InputOnly => &INPUT_ONLY,
-    };
-    let Some(row) = table.get(usize::from(state & 15)) else { return CL };
-    row.get(event(flag_byte) & 7).copied().unwrap_or(CL)
+impl Tables {
+    /// The state after a packet.
+    #[inline(always)]
+    pub(crate) fn next(&self, state: u8, seen: Seen, flag_byte: u8) -> u8 {
+        let row = self.0.get(seen as usize).and_then(|table| table.get(usize::from(state & 15)));
+        row.and_then(|row| row.get(event(flag_byte) & 7)).copied().unwrap_or(CL)
+    }
 }
 
 /// Whether a state counts as active: ESTABLISHED, SYN_SENT, SYN_RECV, SYNACK.
@@ -189,7 +242,7 @@ mod tests {
     fn walk(steps: &[(Seen, u8)]) -> Vec<&'static str> {
         let mut state = NONE;
         let step = |&(seen, flags): &(Seen, u8)| {
-            state = next(state, seen, flags);
+            state = USUAL.next(state, seen, flags);
             name(state)
         };
         steps.iter().map(step).collect()
@@ -222,6 +275,6 @@ mod tests {
         assert_eq!(event(RST | SYN | FIN | ACK), 3);
         assert_eq!(event(SYN | FIN | ACK), 0);
         assert_eq!(event(FIN | ACK), 1);
-        assert_eq!(next(ES, Seen::Input, 0x08), CL);
+        assert_eq!(USUAL.next(ES, Seen::Input, 0x08), CL);
     }
 }

@@ -1,5 +1,6 @@
 //! The bench all tests stand on: a director with two ports and resolved neighbours, one lcore and a clock.
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
+pub(crate) mod sctp_table;
 pub(crate) mod tcp_table;
 pub(crate) mod wire;
 

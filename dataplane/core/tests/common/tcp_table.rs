@@ -1,4 +1,4 @@
-//! The TCP state table of IPVS as text (reference 3.5), read by the tests: a second copy, made apart from the code's.
+//! The TCP state tables of IPVS as text (reference 3.5), read by the tests: a second copy, made apart from the code's.
 
 /// One row a state: its name, its timeout in seconds, whether it counts as active, and the next state after
 /// SYN, FIN, ACK and RST for a packet from the client, from the real, and from the client while no reply was seen.
@@ -14,6 +14,19 @@ const TABLE: &str = "
     LA  LAST_ACK     30  -  | SR LA CL LA | SS LA LA CL | SR LA CL LA
     LI  LISTEN      120  -  | SR LI LI LI | LI LI ES CL | SR LI LI LI
     SA  SYNACK      120  a  | SR TW ES SR | SR TW ES CL | SR TW ES CL
+";
+
+/// The rows that differ under secure_tcp.
+const SECURE: &str = "
+    NO  NONE          2  -  | SR CL ES CL | SS TW ES CL | SA CL ES CL
+    SR  SYN_RECV     60  a  | SR TW SR SR | SA TW ES CL | SR TW ES SR
+    FW  FIN_WAIT    120  -  | SR TW FW CL | SS FW FW CL | SA FW FW CL
+    TW  TIME_WAIT   120  -  | SR TW TW CL | SS TW TW TW | SA TW TW CL
+    CL  CLOSE        10  -  | SR CL CL CL | SS CL CL CL | SA CL CL CL
+    CW  CLOSE_WAIT   60  -  | SR CW CW CL | SS TW CW CL | SA CW CW CL
+    LA  LAST_ACK     30  -  | SR LA CL LA | SS LA LA CL | SA LA CL LA
+    LI  LISTEN      120  -  | SR LI LI LI | LI LI ES CL | SA LI LI LI
+    SA  SYNACK      120  a  | SA SA SA CL | SA TW ES CL | SA TW ES CL
 ";
 
 /// From where a packet is seen: a column of the table.
@@ -70,9 +83,19 @@ pub(crate) struct Table(Vec<Row>);
 
 impl Table {
     pub(crate) fn read() -> Self {
-        let rows: Vec<Row> = TABLE.lines().filter(|line| !line.trim().is_empty()).map(read_row).collect();
+        let rows = read_rows(TABLE);
         assert_eq!(rows.len(), 11);
         Self(rows)
+    }
+
+    /// As it is under secure_tcp.
+    pub(crate) fn secure() -> Self {
+        let mut table = Self::read();
+        for row in read_rows(SECURE) {
+            let usual = table.0.iter_mut().find(|usual| usual.code == row.code).unwrap();
+            *usual = row;
+        }
+        table
     }
 
     pub(crate) fn row(&self, name: &str) -> &Row {
@@ -91,6 +114,10 @@ impl Table {
         };
         &self.0.iter().find(|row| row.code == code).unwrap().name
     }
+}
+
+fn read_rows(text: &str) -> Vec<Row> {
+    text.lines().filter(|line| !line.trim().is_empty()).map(read_row).collect()
 }
 
 fn read_row(line: &str) -> Row {

@@ -101,14 +101,20 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         )
     };
     let rate = || prop_oneof![3 => Just(0), 1 => 1u32..=4];
-    let switches = (0u8..4, any::<[bool; 4]>(), rate()).prop_map(
-        |(conn_reuse_mode, [expire_nodest_conn, sloppy_tcp, drop_at_once, drop_entry], drop_rate)| Switches {
+    let switches = (0u8..4, any::<[bool; 5]>(), rate()).prop_map(
+        |(
+            conn_reuse_mode,
+            [expire_nodest_conn, sloppy_tcp, drop_at_once, drop_entry, secure_tcp],
+            drop_rate,
+        )| Switches {
             conn_reuse_mode,
             expire_nodest_conn,
             sloppy_tcp,
             drop_rate,
             drop_at_once,
             drop_entry,
+            secure_tcp,
+            ..Switches::default()
         },
     );
     let seconds = || prop::sample::select(vec![0u32, 5, 30, 900, 3600]);

@@ -128,7 +128,8 @@ pub(crate) struct Model {
     /// What drop_packet counts down: at 0 and 1 an attempt to start a flow is dropped.
     attempts: u32,
     pub(crate) dropped_entries: u64,
-    table: Table,
+    usual: Table,
+    secure: Table,
 }
 
 impl Model {
@@ -145,7 +146,8 @@ impl Model {
             sweep: false,
             attempts: 0,
             dropped_entries: 0,
-            table: Table::read(),
+            usual: Table::read(),
+            secure: Table::secure(),
         }
     }
 
@@ -313,7 +315,7 @@ impl Model {
     fn may_go(&self, flow: &Flow) -> bool {
         let timeouts = self.loaded.timeouts;
         let timeout = match flow.state.as_str() {
-            "SYN_RECV" => return true,
+            "SYN_RECV" | "SYNACK" => return true,
             "ESTABLISHED" => timeouts.tcp,
             "UDP" => timeouts.udp,
             _ => return false,
@@ -331,9 +333,10 @@ impl Model {
             flow.expires = self.now + u64::from(timeouts.udp) * 250;
             return;
         }
-        let was_active = self.table.row(&flow.state).active;
-        flow.state = self.table.next(&flow.state, seen, Event::of(packet.flags)).to_owned();
-        let row = self.table.row(&flow.state);
+        let table = if self.loaded.switches.secure_tcp { &self.secure } else { &self.usual };
+        let was_active = table.row(&flow.state).active;
+        flow.state = table.next(&flow.state, seen, Event::of(packet.flags)).to_owned();
+        let row = table.row(&flow.state);
         let seconds = match flow.state.as_str() {
             "ESTABLISHED" => timeouts.tcp,
             "FIN_WAIT" => timeouts.tcp_fin,
@@ -346,7 +349,7 @@ impl Model {
 
     fn end(&mut self, tuple: Tuple) {
         let flow = self.flows.remove(&tuple).unwrap();
-        let active = flow.state != "UDP" && self.table.row(&flow.state).active;
+        let active = flow.state != "UDP" && self.usual.row(&flow.state).active;
         self.counts.get_mut(&flow.real).unwrap().unbind(active);
     }
 

@@ -41,6 +41,7 @@ pub struct Defences {
     drop_rate: u32,
     drop_at_once: bool,
     drop_entry: bool,
+    secure_tcp: bool,
 }
 
 impl Defences {
@@ -56,14 +57,16 @@ impl Defences {
         };
         let drop_at_once = settings.number("drop_packet") == 3;
         let drop_entry = at_work(settings, "drop_entry", short);
+        let secure_tcp = at_work(settings, "secure_tcp", short);
         at_work(settings, "drop_packet", short);
-        Self { drop_rate, drop_at_once, drop_entry }
+        Self { drop_rate, drop_at_once, drop_entry, secure_tcp }
     }
 
     pub(super) fn apply(&self, switches: &mut Switches) {
         switches.drop_rate = self.drop_rate;
         switches.drop_at_once = self.drop_at_once;
         switches.drop_entry = self.drop_entry;
+        switches.secure_tcp = self.secure_tcp;
     }
 }
 
@@ -114,6 +117,21 @@ mod tests {
         ] {
             assert_eq!(judge(&mut settings, &[free]), expected, "{free} pages");
             assert_eq!(modes(&settings), after, "{free} pages");
+        }
+    }
+
+    #[test]
+    fn secure_tcp_turns_as_the_others_do() {
+        for (mode, expected, after) in
+            [(0, [false, false], 0), (1, [false, true], 2), (2, [false, true], 2), (3, [true, true], 3)]
+        {
+            let mut settings = with(&[("secure_tcp", mode), ("amemthresh", 100)]);
+            let at_work = [100, 99].map(|free| {
+                let room = Room { capacity: CAPACITY, used: CAPACITY - free * FLOWS_A_PAGE };
+                let defences = Defences::judge(&mut settings, std::iter::once(room));
+                settings.switches(&defences).secure_tcp
+            });
+            assert_eq!((at_work, settings.number("secure_tcp")), (expected, after), "mode {mode}");
         }
     }
 

@@ -190,7 +190,7 @@ pub static ALL: &[Switch] = &[
         "secure_tcp",
         Kind::Mode,
         "0",
-        Effect::NotYet("the secure TCP states"),
+        Effect::Control,
         "Uses TCP states that a client alone cannot bring to ESTABLISHED. 0: never. 1 and 2: while room is \
          short (amemthresh); 1 turns into 2 then, and back. 3: always.",
     ),
@@ -198,7 +198,7 @@ pub static ALL: &[Switch] = &[
         "sloppy_sctp",
         BOOLEAN,
         "0",
-        Effect::NotYet("SCTP"),
+        Effect::Flag(|switches| &mut switches.sloppy_sctp),
         "1: any SCTP packet but an ABORT may start a flow, not only an INIT.",
     ),
     of(
