@@ -249,7 +249,7 @@ pub(crate) const ROWS: &[Row] = &[
     row(Services, "f", "fwmark-service", Required("MARK"), Action::Mark, "packets with this firewall mark, 1..=4294967295"),
     row(Services, "6", "ipv6", Bare, Action::Ipv6, "the mark's packets are IPv6; comes after -f"),
 
-    row(ServiceParameters, "s", "scheduler", Required("NAME"), Action::Opt(Opt::Scheduler), "rr wrr lc wlc sed nq fo ovf dh sh mh lblc lblcr twos; default wlc"),
+    row(ServiceParameters, "s", "scheduler", Required("NAME"), Action::Opt(Opt::Scheduler), "rr wrr lc wlc sed nq fo ovf dh sh mh lblc lblcr twos none; default wlc"),
     row(ServiceParameters, "p", "persistent", Optional("SECONDS"), Action::Opt(Opt::Persistent), "keep a client with its real server; default 360"),
     row(ServiceParameters, "M", "netmask", Required("MASK"), Action::Opt(Opt::Netmask), "clients counted as one; IPv6: a prefix length"),
     row(ServiceParameters, "", "pe", Required("NAME"), Action::Opt(Opt::Pe), "persistence engine: sip"),

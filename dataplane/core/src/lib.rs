@@ -40,7 +40,7 @@ pub use fib::{Fib, FibPort, Lookup, NextHop, NextHopId, Route};
 pub use flow::{FLOW_BYTES, FlowView};
 pub use lcore::{Lcore, LcoreConfig};
 pub use owner::{INDEX_BITS, Ownership, RssInput, rss_key};
-pub use real::{RealCounts, RealId, RealTable};
+pub use real::{Overhead, RealCounts, RealId, RealTable};
 pub use stats::{Counter, LcoreStats, RealLine, RealStats};
 pub use time::Jiffies;
 pub use verdict::{BURST, Ingress, Verdict};

@@ -5,6 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RealId(pub u32);
 
+/// What lc, wlc, lblc, lblcr and twos take for the load of a real.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overhead {
+    /// 256 for each active flow and 1 for each flow, active ones included: kernels since 6.12.104.
+    #[default]
+    Current,
+    /// 256 for each active flow and 1 for each other: older kernels.
+    Classic,
+}
+
 /// The connection counts of one real. Written when a flow is made, ends or changes between active and inactive,
 /// never per packet. All accesses are relaxed: each count stands for itself, nothing is published through it.
 #[derive(Debug, Default)]
@@ -15,6 +25,7 @@ pub struct RealCounts {
     upper: AtomicU32,
     lower: AtomicU32,
     overloaded: AtomicBool,
+    overhead: Overhead,
 }
 
 impl RealCounts {
@@ -45,11 +56,15 @@ impl RealCounts {
         self.overloaded.load(Relaxed)
     }
 
-    /// The load that lc and wlc compare: 256 per active flow and 1 per flow (ip_vs_dest_conn_overhead).
+    /// The load that lc and wlc compare, by [`Overhead`] (ip_vs_dest_conn_overhead).
     #[inline]
     #[must_use]
     pub fn overhead(&self) -> u64 {
-        (u64::from(self.active()) << 8) + u64::from(self.total())
+        let others = match self.overhead {
+            Overhead::Current => self.total(),
+            Overhead::Classic => self.inactive(),
+        };
+        (u64::from(self.active()) << 8) + u64::from(others)
     }
 
     /// A flow was bound to the real.
@@ -114,7 +129,14 @@ impl RealTable {
     /// A table for `capacity` reals, those that still drain counted.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { counts: (0..capacity).map(|_| RealCounts::default()).collect() }
+        Self::with_overhead(capacity, Overhead::default())
+    }
+
+    /// The same, whose reals count their load so.
+    #[must_use]
+    pub fn with_overhead(capacity: usize, overhead: Overhead) -> Self {
+        let counts = || RealCounts { overhead, ..RealCounts::default() };
+        Self { counts: (0..capacity).map(|_| counts()).collect() }
     }
 
     /// How many reals it has room for.

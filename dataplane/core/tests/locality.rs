@@ -142,16 +142,34 @@ fn a_set_loses_its_most_loaded_real_after_a_day() {
     }
 }
 
+/// Lets minutes pass, with the control side doing what it has to.
+fn minutes(lab: &mut Lab, count: u32) {
+    for _ in 0..count {
+        lab.wait(Jiffies::ticks(60));
+        lab.director.sweep_destinations(lab.now);
+    }
+}
+
+/// At the sweep of every half hour, by the expiration of the service's scheduler.
 #[test]
-fn a_destination_not_used_for_a_day_is_forgotten() {
+fn a_destination_not_used_for_long_is_forgotten() {
     for scheduler in ["lblc", "lblcr"] {
-        let (mut lab, key) = udp(scheduler);
-        assert_eq!(query(&mut lab, 1024), 3);
-        lab.change(|director| director.add_real(&key, masq(4, 53))).unwrap();
-        lab.wait_seconds(2 * HALF_A_DAY - 2);
-        assert_eq!(query(&mut lab, 1025), 3, "{scheduler}");
-        lab.wait_seconds(2 * HALF_A_DAY);
-        assert_eq!(query(&mut lab, 1026), 4, "{scheduler}");
+        for hours in [2, 24] {
+            let (mut lab, key) = udp(scheduler);
+            lab.switch(|switches| match scheduler {
+                "lblc" => (switches.lblc_expiration, switches.lblcr_expiration) = (hours * 3600, 0),
+                _ => (switches.lblc_expiration, switches.lblcr_expiration) = (0, hours * 3600),
+            });
+            minutes(&mut lab, 1);
+            assert_eq!(query(&mut lab, 1024), 3);
+            lab.change(|director| director.add_real(&key, masq(4, 53))).unwrap();
+            minutes(&mut lab, hours * 60 - 1);
+            assert_eq!(query(&mut lab, 1025), 3, "{scheduler}, {hours} h");
+            minutes(&mut lab, hours * 60);
+            assert_eq!(query(&mut lab, 1026), 3, "{scheduler}, {hours} h: not swept yet");
+            minutes(&mut lab, hours * 60 + 30);
+            assert_eq!(query(&mut lab, 1027), 4, "{scheduler}, {hours} h");
+        }
     }
 }
 

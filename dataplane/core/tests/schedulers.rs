@@ -2,7 +2,7 @@
 mod common;
 
 use common::*;
-use sluice_core::{RealConfig, ServiceKey};
+use sluice_core::{Overhead, RealConfig, ServiceKey};
 use sluice_packet::header::flags::{ACK, RST, SYN};
 
 /// A TCP service whose reals 1, 2, ... have these weights; every connection opened on it stays.
@@ -95,6 +95,7 @@ fn sequences() {
         ("twos", &[0, 7, 0], "2222"),
         ("twos", &[0], "-"),
         ("twos", &[], "-"),
+        ("none", &[1, 1], "--"),
     ] {
         let mut bench = Bench::new(scheduler, weights);
         assert_eq!(bench.next(expected.len() as u16), expected, "{scheduler} {weights:?}");
@@ -235,6 +236,28 @@ fn wlc_weighs_an_active_connection_257() {
     }
 }
 
+/// Reference A.4: 256 inactive connections against an active one. Kernels since 6.12.104 count the active one twice; older
+/// ones see equals, of which the newest wins.
+#[test]
+fn classic_overhead_counts_an_active_connection_once() {
+    for (overhead, expected) in [(Overhead::Current, "1"), (Overhead::Classic, "2")] {
+        for scheduler in ["lc", "wlc", "lblc", "lblcr"] {
+            let mut lab = Lab::with_overhead(overhead);
+            let key = lab.add(service(sluice_core::Protocol::Tcp, 80, scheduler), [weighted(1, 1)]);
+            let mut bench = Bench { lab, key, next_port: 1024 };
+            assert_eq!(bench.next(256), "1".repeat(256));
+            (1024..1280).for_each(|cport| bench.close(cport));
+            bench.add(weighted(2, 1));
+            // Through another scheduler lblc and lblcr forget what they know.
+            for (name, then) in [("fo", "2"), (scheduler, expected)] {
+                let config = service(sluice_core::Protocol::Tcp, 80, name);
+                bench.lab.change(|director| director.edit_service(config)).unwrap();
+                assert_eq!(bench.next(1), then, "{scheduler}, {overhead:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn lc_follows_what_opens_and_closes() {
     let mut bench = Bench::new("lc", &[1, 1]);
@@ -344,6 +367,11 @@ fn every_scheduler_is_known_by_its_name() {
         assert_eq!(bench.next(1), "1", "{name}");
         assert_eq!(bench.lab.director.service(&bench.key).unwrap().config.scheduler, name);
     }
+    // The kernel compares names as they are.
+    for name in ["", "None", "RR", "wlc "] {
+        let refused = Lab::new().director.add_service(service(sluice_core::Protocol::Tcp, 81, name));
+        assert_eq!(refused, Err(sluice_core::ConfigError::NoScheduler(name.to_owned())));
+    }
     let unknown = service(sluice_core::Protocol::Tcp, 81, "wrrr");
     let refused = Lab::new().director.add_service(unknown);
     assert_eq!(refused, Err(sluice_core::ConfigError::NoScheduler("wrrr".to_owned())));
@@ -358,9 +386,14 @@ fn every_scheduler_takes_over_from_every_other() {
             let mut bench = Bench::new(from.name(), &[1, 1]);
             let config = service(sluice_core::Protocol::Tcp, 80, to.name());
             bench.lab.change(|director| director.edit_service(config)).unwrap();
-            assert!(!bench.next(3).contains('-'), "{} to {}", from.name(), to.name());
+            let (chosen, way) = (bench.next(3), format!("{} to {}", from.name(), to.name()));
+            if to == sluice_core::SchedulerKind::None {
+                assert_eq!(chosen, "---", "{way}");
+                continue;
+            }
+            assert!(!chosen.contains('-'), "{way}");
             bench.delete(1);
-            assert!(!bench.next(1).contains('1'), "{} to {}", from.name(), to.name());
+            assert!(!bench.next(1).contains('1'), "{way}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-use sluice_core::{Director, FibPort, Limits, RealTable, Route};
+use sluice_core::{Director, FibPort, Limits, Overhead, RealTable, Route};
 use sluice_dpdk::{Eal, EalArgs, LogLevel, Memory, Mempool};
 
 use crate::args::Args;
@@ -129,7 +129,11 @@ fn serve(
 ) -> Result<(), StartError> {
     let (ports, twins) = open_devices(config, eal, pool)?;
     let fixed = static_routing(config, &ports, &twins);
-    let table = Arc::new(RealTable::new(config.tables.reals));
+    let overhead = match config.compat.overhead {
+        config::Overhead::Current => Overhead::Current,
+        config::Overhead::Classic => Overhead::Classic,
+    };
+    let table = Arc::new(RealTable::with_overhead(config.tables.reals, overhead));
     let mut director = Director::new(Limits { services: config.tables.services }, Arc::clone(&table));
     let mut settings = config.vs.0.clone();
     control::set_up(&mut director, &mut settings);

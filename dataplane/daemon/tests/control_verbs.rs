@@ -42,17 +42,17 @@ fn services_and_reals_are_added_listed_edited_and_deleted() {
     assert_eq!(client.call("service.list", json!({})), json!([]));
 }
 
-/// Beside the TCP service of the same address and port, and over a restart.
+/// Beside the TCP service of the same address and port, and over a restart; so is the scheduler that is none.
 #[test]
 fn sctp_services_are_kept() {
     let bed = Bed::new(Options::default());
     let mut client = bed.client();
     let id = json!({"protocol": "sctp", "address": "10.0.0.1", "port": 80});
     client.call("service.add", json!({"id": service()}));
-    client.call("service.add", json!({"id": id, "scheduler": "wrr"}));
+    client.call("service.add", json!({"id": id, "scheduler": "none"}));
     client.call("real.add", json!({"service": id, "real": real(1)}));
     let listed = client.call("service.list", json!({"service": id}));
-    assert_eq!(listed[0]["spec"]["id"], id);
+    assert_eq!((&listed[0]["spec"]["id"], &listed[0]["spec"]["scheduler"]), (&id, &json!("none")));
     let bed = Bed::new(Options { restored: Some(bed.end()), ..Options::default() });
     assert_eq!(bed.client().call("service.list", json!({"service": id})), listed);
 }

@@ -317,6 +317,13 @@ impl Director {
         freed
     }
 
+    /// Lets lblc and lblcr forget destinations that are not used; to be called about once a second.
+    pub fn sweep_destinations(&self, now: Jiffies) {
+        for service in self.services() {
+            service.shared.sweep(service.scheduler, now, &self.snapshot.switches);
+        }
+    }
+
     fn entry(&self, key: &ServiceKey) -> Result<(u32, Arc<Service>), ConfigError> {
         let slot = *self.slots.get(key).ok_or(ConfigError::NoService)?;
         Ok((slot, Arc::clone(self.service(key)?)))

@@ -69,11 +69,13 @@ pub enum SchedulerKind {
     Mh,
     /// Weighted power of two choices.
     Twos,
+    /// No scheduler: the service is there, and nothing is scheduled.
+    None,
 }
 
 impl SchedulerKind {
-    /// Every scheduler there is.
-    pub const ALL: [Self; 14] = [
+    /// Every scheduler there is, and the want of one.
+    pub const ALL: [Self; 15] = [
         Self::Rr,
         Self::Wrr,
         Self::Lc,
@@ -88,6 +90,7 @@ impl SchedulerKind {
         Self::Ovf,
         Self::Mh,
         Self::Twos,
+        Self::None,
     ];
 
     /// The name ipvsadm knows it by.
@@ -108,6 +111,7 @@ impl SchedulerKind {
             Self::Ovf => "ovf",
             Self::Mh => "mh",
             Self::Twos => "twos",
+            Self::None => "none",
         }
     }
 
@@ -239,7 +243,14 @@ pub struct Switches {
     pub sloppy_sctp: bool,
     /// secure_tcp as it works at the moment: whether its TCP tables are in force.
     pub secure_tcp: bool,
+    /// How long lblc remembers a destination that is not used, in seconds.
+    pub lblc_expiration: u32,
+    /// The same for lblcr, and how long its set of reals for a destination stays as it is.
+    pub lblcr_expiration: u32,
 }
+
+/// In seconds.
+const DAY: u32 = 86_400;
 
 impl Default for Switches {
     fn default() -> Self {
@@ -252,6 +263,8 @@ impl Default for Switches {
             drop_entry: false,
             sloppy_sctp: false,
             secure_tcp: false,
+            lblc_expiration: DAY,
+            lblcr_expiration: DAY,
         }
     }
 }

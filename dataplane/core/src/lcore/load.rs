@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::Lcore;
 use crate::config::{Real, Service, Snapshot};
 use crate::proto::StateTimeouts;
-use crate::sched::{Reals, Scheduler};
+use crate::sched::{Reals, Scheduler, Share};
 use crate::stats::{LcoreStats, line};
 
 /// What an lcore keeps for one service.
@@ -38,10 +38,11 @@ impl Lcore {
         if next.switches.expire_nodest_conn {
             self.sweep = Some(0);
         }
+        let share = Share { lcore: self.id, lcores: self.lcores };
         for ((slot, service), state) in (0..).zip(&next.services).zip(&mut self.services) {
             let before = old.services.get(slot as usize).and_then(Option::as_ref);
             if !same(before, service.as_ref()) {
-                state.follow(before.map(Arc::as_ref), service.as_deref());
+                state.follow(before.map(Arc::as_ref), service.as_deref(), share);
                 if let (Some(scheduler), Some(service)) = (&mut state.scheduler, service) {
                     scheduler.count_all(Reals {
                         list: &service.reals,
@@ -57,7 +58,7 @@ impl Lcore {
 }
 
 impl ServiceState {
-    fn follow(&mut self, old: Option<&Service>, new: Option<&Service>) {
+    fn follow(&mut self, old: Option<&Service>, new: Option<&Service>, share: Share) {
         let Some(new) = new else {
             *self = Self::default();
             return;
@@ -67,11 +68,11 @@ impl ServiceState {
                 scheduler.update(&old.reals, &new.reals);
             }
             (Some(scheduler), Some(_)) if self.uid == new.uid => {
-                *scheduler = Scheduler::bind(new.scheduler, &new.reals);
+                *scheduler = Scheduler::bind(new.scheduler, &new.reals, share);
             }
             (held, _) => {
                 // The reals were added one by one since.
-                let scheduler = held.insert(Scheduler::bind(new.scheduler, &[]));
+                let scheduler = held.insert(Scheduler::bind(new.scheduler, &[], share));
                 scheduler.update(&[], &new.reals);
             }
         }

@@ -130,6 +130,7 @@ impl Lcore {
             flags: service.config.flags,
             random: self.random.next(),
             now: packet.now,
+            lblcr_expiration: self.snapshot.switches.lblcr_expiration,
         };
         let at = scheduler.pick(reals, &request).ok_or(DropReason::NoReal)?;
         let new = describe(packet, service, at).ok_or(DropReason::NoReal)?;

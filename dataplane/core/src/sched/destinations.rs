@@ -1,11 +1,9 @@
 //! The destinations that lblc and lblcr remember, each with the reals that its requests went to (reference 2.5).
 //!
-//! One table for all lcores, behind a lock that is taken when a connection is made, for a few dozen instructions and a
-//! look at each real of a set. Between looking a destination up and noting a choice another lcore may come first: the
-//! later choice stands, as in the kernel. All memory is taken by the control side.
-//!
-//! Where the kernel sweeps by a timer, an entry ends here when it is met: one that was not used for a day when it is
-//! looked up, one that was not used for six minutes when a new one is made while there are too many.
+//! One table for all lcores, in shards with a lock each, which is taken when a connection is made, for a few dozen
+//! instructions and a look at each real of a set. Between looking a destination up and noting a choice another lcore may
+//! come first: the later choice stands, as in the kernel. All memory is taken by the control side, which also sweeps the
+//! table, as the kernel's timer does.
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,29 +12,47 @@ use super::{Candidate, Reals, hash, walk};
 use crate::config::Real;
 use crate::time::Jiffies;
 
-/// How long an entry that is not used holds, and how long a set that does not change keeps all its reals: the kernel's
-/// lblc_expiration and lblcr_expiration.
-const EXPIRATION: i32 = Jiffies::ticks(86_400).cast_signed();
+/// From one look of the control side to the next.
+const INTERVAL: u32 = Jiffies::ticks(60);
+/// Every so many looks at a table that is not too large, all entries are looked at.
+const LOOKS: u32 = 30;
 /// How long an unused entry is spared while there are too many.
-const SPARED: i32 = Jiffies::ticks(360).cast_signed();
-/// Entries looked at with each new one while there are too many.
-const LOOKS: usize = 4;
+const SPARED: u32 = Jiffies::ticks(360);
+/// Tables for so many destinations are divided.
+const MANY: usize = 1024;
+/// Into 2 to the power of this.
+const SHARD_BITS: u32 = 4;
 
 /// The destinations of one service.
 #[derive(Debug)]
-pub(crate) struct Destinations(Mutex<Cache>);
+pub(crate) struct Destinations {
+    /// By the first bits of the hash; their number is a power of two.
+    shards: Box<[Mutex<Cache>]>,
+    /// More entries are too many.
+    enough: usize,
+    /// The control side's alone.
+    timer: Mutex<Timer>,
+}
 
+/// When to look for unused entries.
+#[derive(Debug)]
+struct Timer {
+    /// `None` before the first time.
+    due: Option<Jiffies>,
+    looks: u32,
+    /// The shard to be looked at first while there are too many.
+    rover: usize,
+}
+
+/// A shard.
 #[derive(Debug)]
 struct Cache {
-    /// First entries by hash.
+    /// First entries by the bits of the hash that follow the shard's.
     heads: Box<[u32]>,
+    /// All bits of the hash that are used.
     bits: u32,
     entries: Slab<Entry>,
     members: Slab<Member>,
-    /// More entries are too many.
-    enough: usize,
-    /// The entry to be looked at next while there are too many.
-    rover: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,23 +77,55 @@ struct Member {
 
 impl Destinations {
     /// Room for `enough` destinations and half as many again, for `set` reals each on average, but for `members` reals
-    /// at least.
+    /// at least. Where that is many, each shard has its part of the room.
     pub(super) fn new(enough: usize, set: usize, members: usize) -> Self {
-        let room = enough + enough / 2;
-        let heads = room.next_power_of_two().max(2);
-        Self(Mutex::new(Cache {
-            heads: vec![NONE; heads].into_boxed_slice(),
-            bits: heads.ilog2(),
-            entries: Slab::new(room),
-            members: Slab::new((room * set).max(members)),
+        let shard_bits = if enough < MANY { 0 } else { SHARD_BITS };
+        let room = (enough + enough / 2) >> shard_bits;
+        let shard = || Mutex::new(Cache::new(room, (room * set).max(members), shard_bits));
+        Self {
+            shards: (0..1 << shard_bits).map(|_| shard()).collect(),
             enough,
-            rover: 0,
-        }))
+            timer: Mutex::new(Timer { due: None, looks: 1, rover: 0 }),
+        }
     }
 
     /// Sees to it that all sets together may hold `members` reals.
     pub(super) fn make_room(&self, members: usize) {
-        self.lock().members.grow(members);
+        self.shards.iter().for_each(|shard| locked(shard).members.grow(members));
+    }
+
+    /// Once a minute, looks for entries that are not used: while there are too many, forgets of these those that were not
+    /// used for six minutes; every half hour, those that were not used for `expiration`. To be called about once a second.
+    pub(super) fn sweep(&self, now: Jiffies, expiration: u32) {
+        let mut timer = locked(&self.timer);
+        let is_first = timer.due.is_none();
+        if timer.due.is_some_and(|due| !due.is_due(now)) {
+            return;
+        }
+        timer.due = Some(now.after(INTERVAL));
+        if is_first {
+            return;
+        }
+        if timer.looks.is_multiple_of(LOOKS) {
+            timer.looks = 1;
+            let mut all = usize::MAX;
+            self.shards.iter().for_each(|shard| locked(shard).forget_unused(now, expiration, &mut all));
+            return;
+        }
+        let used: usize = self.shards.iter().map(|shard| locked(shard).entries.used()).sum();
+        let Some(mut goal) = used.checked_sub(self.enough).filter(|&over| over > 0) else {
+            timer.looks += 1;
+            return;
+        };
+        goal = (goal * 4 / 3).min(self.enough / 2);
+        for _ in 0..self.shards.len() {
+            timer.rover = if timer.rover + 1 < self.shards.len() { timer.rover + 1 } else { 0 };
+            let Some(shard) = self.shards.get(timer.rover) else { return };
+            locked(shard).forget_unused(now, SPARED, &mut goal);
+            if goal == 0 {
+                return;
+            }
+        }
     }
 
     /// The real last assigned to the destination, if the service still has it.
@@ -87,7 +135,7 @@ impl Destinations {
         reals: Reals<'a>,
         now: Jiffies,
     ) -> Option<Candidate<'a>> {
-        let mut cache = self.lock();
+        let mut cache = self.shard(destination)?;
         let at = cache.find(destination, now)?;
         let first = cache.entries.get(at)?.set;
         cache.candidate(first, reals)
@@ -95,7 +143,7 @@ impl Destinations {
 
     /// Assigns one real to the destination.
     pub(super) fn assign(&self, destination: IpAddr, real: &Real, place: usize, now: Jiffies) {
-        let mut cache = self.lock();
+        let Some(mut cache) = self.shard(destination) else { return };
         let Some(at) = cache.find(destination, now).or_else(|| cache.insert(destination, now)) else {
             return;
         };
@@ -103,15 +151,16 @@ impl Destinations {
         cache.add(at, Member::new(real, place), now);
     }
 
-    /// The least loaded real of the destination's set. A set of several that has not changed for a day loses its most
-    /// loaded one.
+    /// The least loaded real of the destination's set. A set of several that has not changed for longer than
+    /// `expiration` loses its most loaded one.
     pub(super) fn least_of_set<'a>(
         &self,
         destination: IpAddr,
         reals: Reals<'a>,
         now: Jiffies,
+        expiration: u32,
     ) -> Option<Candidate<'a>> {
-        let mut cache = self.lock();
+        let mut cache = self.shard(destination)?;
         let at = cache.find(destination, now)?;
         let (mut least, mut most) = (None::<Candidate<'a>>, None::<(u32, Candidate<'a>)>);
         let entry = *cache.entries.get(at)?;
@@ -128,7 +177,7 @@ impl Destinations {
             }
         }
         if entry.size > 1
-            && now.since(entry.changed) > EXPIRATION
+            && now.since(entry.changed) > expiration.cast_signed()
             && let Some((member, _)) = most
         {
             cache.drop_member(at, member, now);
@@ -138,17 +187,24 @@ impl Destinations {
 
     /// Adds a real to the destination's set, if it is not in it.
     pub(super) fn add(&self, destination: IpAddr, real: &Real, place: usize, now: Jiffies) {
-        let mut cache = self.lock();
+        let Some(mut cache) = self.shard(destination) else { return };
         let Some(at) = cache.find(destination, now).or_else(|| cache.insert(destination, now)) else {
             return;
         };
         cache.add(at, Member::new(real, place), now);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Cache> {
-        // Whoever held it left lists that end: what is remembered is only ever a hint.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shard(&self, destination: IpAddr) -> Option<MutexGuard<'_, Cache>> {
+        let bits = self.shards.len().trailing_zeros();
+        // The hash has no first 0 bits to give.
+        let at = if bits == 0 { 0 } else { hash::hash32(hash::fold(destination), bits) };
+        self.shards.get(at as usize).map(locked)
     }
+}
+
+/// Whoever held it when a thread died left lists that end: what is remembered is only ever a hint.
+fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_less(one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
@@ -166,8 +222,19 @@ impl Member {
 }
 
 impl Cache {
+    fn new(room: usize, members: usize, shard_bits: u32) -> Self {
+        let heads = room.next_power_of_two().max(2);
+        Self {
+            heads: vec![NONE; heads].into_boxed_slice(),
+            bits: shard_bits + heads.ilog2(),
+            entries: Slab::new(room),
+            members: Slab::new(members),
+        }
+    }
+
     fn head(&mut self, destination: IpAddr) -> Option<&mut u32> {
-        self.heads.get_mut(hash::hash32(hash::fold(destination), self.bits) as usize)
+        let at = hash::hash32(hash::fold(destination), self.bits) as usize & (self.heads.len() - 1);
+        self.heads.get_mut(at)
     }
 
     /// The destination's entry, which is used now.
@@ -175,10 +242,6 @@ impl Cache {
         let mut at = *self.head(destination)?;
         while let Some(entry) = self.entries.get_mut(at) {
             if entry.destination == destination {
-                if now.since(entry.used) >= EXPIRATION {
-                    self.remove(at);
-                    return None;
-                }
                 entry.used = now;
                 return Some(at);
             }
@@ -189,9 +252,6 @@ impl Cache {
 
     /// A new entry with an empty set; `None` where there is no room.
     fn insert(&mut self, destination: IpAddr, now: Jiffies) -> Option<u32> {
-        if self.entries.used() > self.enough {
-            self.collect(now);
-        }
         let first = *self.head(destination)?;
         let entry = Entry { destination, used: now, changed: now, set: NONE, size: 0 };
         let at = self.entries.insert(entry, first)?;
@@ -199,13 +259,15 @@ impl Cache {
         Some(at)
     }
 
-    /// Looks at a few entries and removes those long unused.
-    fn collect(&mut self, now: Jiffies) {
-        for _ in 0..LOOKS {
-            let at = self.rover;
-            self.rover = if (at as usize) + 1 < self.entries.room() { at + 1 } else { 0 };
-            if self.entries.get(at).is_some_and(|entry| now.since(entry.used) >= SPARED) {
+    /// Removes entries that were not used for so long, at most `goal`, which it lowers.
+    fn forget_unused(&mut self, now: Jiffies, unused: u32, goal: &mut usize) {
+        for at in 0..self.entries.room() as u32 {
+            if *goal == 0 {
+                return;
+            }
+            if self.entries.get(at).is_some_and(|entry| now.since(entry.used) >= unused.cast_signed()) {
                 self.remove(at);
+                *goal -= 1;
             }
         }
     }
@@ -282,93 +344,4 @@ impl Cache {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
-    use super::Destinations;
-    use crate::config::{Forward, Real, RealConfig};
-    use crate::real::{RealId, RealTable};
-    use crate::sched::{Reals, Shared};
-    use crate::time::Jiffies;
-
-    fn address(n: u32) -> IpAddr {
-        Ipv4Addr::from_bits(0x0a00_0000 + n).into()
-    }
-
-    fn real(n: u32) -> Real {
-        let config = RealConfig {
-            address: address(n),
-            port: 80,
-            forward: Forward::Masq,
-            weight: 1,
-            upper: 0,
-            lower: 0,
-        };
-        Real { id: RealId(n), revision: 0, last_weight: 1, config }
-    }
-
-    /// The place of the real that a destination has.
-    fn known(destinations: &Destinations, list: &[Real], n: u32, now: Jiffies) -> Option<usize> {
-        let table = RealTable::new(16);
-        let reals = Reals { list, table: &table, shared: &Shared::Nothing };
-        destinations.real(address(n), reals, now).map(|real| real.at)
-    }
-
-    #[test]
-    fn half_as_many_again_and_no_more() {
-        let list = [real(0), real(1)];
-        let destinations = Destinations::new(8, 1, 0);
-        let now = Jiffies(5);
-        for n in 0..20 {
-            destinations.assign(address(n), &list[n as usize % 2], n as usize % 2, now);
-        }
-        for n in 0..20 {
-            let expected = (n < 12).then_some(n as usize % 2);
-            assert_eq!(known(&destinations, &list, n, now), expected, "{n}");
-        }
-        destinations.assign(address(3), &list[0], 0, now);
-        assert_eq!(known(&destinations, &list, 3, now), Some(0), "one that is there takes another real");
-    }
-
-    /// With each new entry a few that were not used for six minutes go.
-    #[test]
-    fn new_destinations_push_out_unused_ones() {
-        let list = [real(0)];
-        let destinations = Destinations::new(8, 1, 0);
-        (0..12).for_each(|n| destinations.assign(address(n), &list[0], 0, Jiffies(0)));
-        let later = Jiffies(Jiffies::ticks(360) - 1);
-        assert_eq!(known(&destinations, &list, 0, later), Some(0));
-        destinations.assign(address(100), &list[0], 0, later);
-        assert_eq!(known(&destinations, &list, 100, later), None, "not yet six minutes");
-        let now = later.after(1);
-        for n in 100..111 {
-            destinations.assign(address(n), &list[0], 0, now);
-            assert_eq!(known(&destinations, &list, n, now), Some(0), "{n}");
-        }
-        let left: Vec<u32> = (0..12).filter(|&n| known(&destinations, &list, n, now).is_some()).collect();
-        assert_eq!(left, [0], "the one that was used");
-    }
-
-    /// Every cell comes back: for long, more destinations and sets than there is room for at once.
-    #[test]
-    fn nothing_is_lost() {
-        let list: Vec<Real> = (0..4).map(real).collect();
-        let destinations = Destinations::new(8, 2, 0);
-        let mut now = Jiffies(u32::MAX - 1_000_000);
-        for round in 0..500u32 {
-            for n in 0..6 {
-                for (at, real) in list.iter().enumerate() {
-                    destinations.add(address(round * 7 + n), real, at, now);
-                }
-            }
-            now = now.after(Jiffies::ticks(400));
-        }
-        now = now.after(Jiffies::ticks(86_400));
-        let mut cache = destinations.lock();
-        for n in 0..500 * 7 + 6 {
-            assert_eq!(cache.find(address(n), now), None);
-        }
-        assert_eq!((cache.entries.used(), cache.members.used()), (0, 0));
-        assert_eq!((cache.entries.room(), cache.members.room()), (12, 24));
-    }
-}
+mod tests;

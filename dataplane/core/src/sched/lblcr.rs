@@ -2,10 +2,16 @@
 use super::lblc::{is_crowded, least};
 use super::shared::Shared;
 use super::{Reals, Request};
+use crate::time::Jiffies;
 
 pub(super) fn pick(reals: Reals<'_>, request: &Request) -> Option<usize> {
     let Shared::Destinations(destinations) = reals.shared else { return None };
-    let known = destinations.least_of_set(request.destination, reals, request.now);
+    let known = destinations.least_of_set(
+        request.destination,
+        reals,
+        request.now,
+        Jiffies::ticks(request.lblcr_expiration),
+    );
     if let Some(real) = known.filter(|real| !is_crowded(real, reals)) {
         return Some(real.at);
     }

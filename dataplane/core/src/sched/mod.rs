@@ -1,4 +1,9 @@
 //! Schedulers: which real a new connection goes to. One file each; the state is one lcore's and one service's.
+//!
+//! rr and wrr keep a place in their sequence of choices. The first lcore begins where the kernel does, the others evenly
+//! spread over the sequence, so that lcores that have each chosen once or twice have not all chosen the same real.
+//! However choices fall to the lcores, a real is off its share of them by no more than its weight for each lcore, and
+//! where all lcores have chosen equally often, by no more than its weight (in units of what all weights share: 1 for rr).
 mod destinations;
 mod dh;
 mod fo;
@@ -44,6 +49,21 @@ pub(crate) enum Scheduler {
     Lblc,
     Lblcr,
     Twos,
+    None,
+}
+
+/// Which lcore of how many a scheduler works on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) lcore: u16,
+    pub(crate) lcores: u16,
+}
+
+impl Share {
+    /// Where in a sequence of that length, under 2^47, this lcore begins.
+    fn start(self, length: u64) -> u64 {
+        length * u64::from(self.lcore) / u64::from(self.lcores.max(1))
+    }
 }
 
 /// A real that a scheduler looks at: its place in the list is the scheduler's answer.
@@ -73,6 +93,8 @@ pub(crate) struct Request {
     pub(crate) flags: u8,
     pub(crate) random: u64,
     pub(crate) now: Jiffies,
+    /// In seconds.
+    pub(crate) lblcr_expiration: u32,
 }
 
 impl Request {
@@ -112,10 +134,10 @@ impl<'a> Reals<'a> {
 
 impl Scheduler {
     /// A scheduler bound to a service that has the reals of `list`.
-    pub(crate) fn bind(kind: SchedulerKind, list: &[Real]) -> Self {
+    pub(crate) fn bind(kind: SchedulerKind, list: &[Real], share: Share) -> Self {
         match kind {
-            SchedulerKind::Rr => Self::Rr(rr::RoundRobin::default()),
-            SchedulerKind::Wrr => Self::Wrr(wrr::WeightedRoundRobin::bind(list)),
+            SchedulerKind::Rr => Self::Rr(rr::RoundRobin::new(share)),
+            SchedulerKind::Wrr => Self::Wrr(wrr::WeightedRoundRobin::bind(list, share)),
             SchedulerKind::Lc => Self::Lc(least::LeastLoad::new(least::Rule::Lc)),
             SchedulerKind::Wlc => Self::Wlc(least::LeastLoad::new(least::Rule::Wlc)),
             SchedulerKind::Sed => Self::Sed(least::LeastLoad::new(least::Rule::Sed)),
@@ -128,6 +150,7 @@ impl Scheduler {
             SchedulerKind::Lblc => Self::Lblc,
             SchedulerKind::Lblcr => Self::Lblcr,
             SchedulerKind::Twos => Self::Twos,
+            SchedulerKind::None => Self::None,
         }
     }
 
@@ -139,7 +162,7 @@ impl Scheduler {
             Self::Dh(state) => *state = dh::DestinationHash::fill(new),
             Self::Sh(state) => *state = sh::SourceHash::fill(new),
             Self::Lc(_) | Self::Wlc(_) | Self::Sed(_) | Self::Nq(_) | Self::Fo | Self::Ovf => {}
-            Self::Mh | Self::Lblc | Self::Lblcr | Self::Twos => {}
+            Self::Mh | Self::Lblc | Self::Lblcr | Self::Twos | Self::None => {}
         }
     }
 
@@ -182,6 +205,7 @@ impl Scheduler {
             Self::Lblc => lblc::pick(reals, request),
             Self::Lblcr => lblcr::pick(reals, request),
             Self::Twos => twos::pick(reals, request.random),
+            Self::None => None,
         }
     }
 
@@ -206,6 +230,7 @@ impl Scheduler {
             Self::Lblc => SchedulerKind::Lblc,
             Self::Lblcr => SchedulerKind::Lblcr,
             Self::Twos => SchedulerKind::Twos,
+            Self::None => SchedulerKind::None,
         }
     }
 }

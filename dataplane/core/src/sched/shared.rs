@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use super::destinations::Destinations;
 use super::mh;
-use crate::config::{Real, SchedulerKind, Service, ServiceKey};
+use crate::config::{Real, SchedulerKind, Service, ServiceKey, Switches};
+use crate::time::Jiffies;
 
 /// Destinations that lblc and lblcr remember for a service that has many.
 const DESTINATIONS: usize = 16_384;
@@ -50,6 +51,16 @@ impl Shared {
             }
             _ => Self::Nothing,
         }
+    }
+
+    /// What the kernel does by a timer; to be called by the control side about once a second.
+    pub(crate) fn sweep(&self, kind: SchedulerKind, now: Jiffies, switches: &Switches) {
+        let Self::Destinations(destinations) = self else { return };
+        let seconds = match kind {
+            SchedulerKind::Lblcr => switches.lblcr_expiration,
+            _ => switches.lblc_expiration,
+        };
+        destinations.sweep(now, Jiffies::ticks(seconds));
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Reals, Request, Scheduler, Shared};
+use super::{Reals, Request, Scheduler, Share, Shared};
 use crate::config::{Forward, Real, RealConfig, SchedulerKind};
 use crate::real::{RealId, RealTable};
 use crate::time::Jiffies;
@@ -16,8 +16,11 @@ struct Bench {
 
 impl Bench {
     fn new(kind: SchedulerKind, weights: &[u32]) -> Self {
-        let mut bench =
-            Self { scheduler: Scheduler::bind(kind, &[]), list: vec![], table: RealTable::new(16) };
+        let mut bench = Self {
+            scheduler: Scheduler::bind(kind, &[], Share { lcore: 0, lcores: 1 }),
+            list: vec![],
+            table: RealTable::new(16),
+        };
         for &weight in weights {
             bench.add(weight);
         }
@@ -65,6 +68,7 @@ impl Bench {
                 flags: 0,
                 random: 0,
                 now: Jiffies(0),
+                lblcr_expiration: 86_400,
             };
             let Some(at) = self.scheduler.pick(reals, &request) else {
                 return "-".to_owned();

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use sluice_core::{
     Director, DropReason, Fib, FibPort, FlowView, Forward, Ingress, Jiffies, Lcore, LcoreConfig, LcoreStats,
-    Limits, Protocol, RealConfig, RealCounts, RealId, RealStats, RealTable, Route, ServiceConfig, ServiceKey,
-    Switches, Verdict,
+    Limits, Overhead, Protocol, RealConfig, RealCounts, RealId, RealStats, RealTable, Route, ServiceConfig,
+    ServiceKey, Switches, Verdict,
 };
 use sluice_packet::PacketBuf;
 use sluice_packet::build::{ArrayBuf, Frame};
@@ -123,7 +123,16 @@ impl Lab {
 
     /// A flow table of that size. The clock starts short of its wrap.
     pub(crate) fn with_flows(flows: usize) -> Self {
-        let table = Arc::new(RealTable::new(64));
+        Self::with(flows, RealTable::new(64))
+    }
+
+    /// Reals whose load is counted so.
+    pub(crate) fn with_overhead(overhead: Overhead) -> Self {
+        Self::with(1024, RealTable::with_overhead(64, overhead))
+    }
+
+    fn with(flows: usize, table: RealTable) -> Self {
+        let table = Arc::new(table);
         let stats = Arc::new(LcoreStats::new(64));
         let mut director = Director::new(Limits { services: 8 }, Arc::clone(&table));
         let fib = fib();

@@ -1,4 +1,4 @@
-//! What lblc and lblcr keep of a service's one destination, as the reference words it (2.5).
+//! What lblc and lblcr keep of a service's one destination, as the reference words it (2.5), between sweeps.
 use crate::naive::Real;
 use crate::schedulers::Asked;
 
@@ -8,7 +8,6 @@ const DAY: u64 = 86_400 * 250;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     reals: Vec<(u8, u16)>,
-    used: u64,
     changed: u64,
 }
 
@@ -17,21 +16,13 @@ fn name(real: &Real) -> (u8, u16) {
 }
 
 impl Memory {
-    fn touch(&mut self, now: u64) {
-        if now - self.used >= DAY {
-            self.reals.clear();
-        }
-        self.used = now;
-    }
-
     /// Those that the service has, in the order of the set.
     fn there(&self, asked: Asked<'_>) -> Vec<usize> {
         let place = |&wanted: &(u8, u16)| asked.reals.iter().position(|real| name(real) == wanted);
         self.reals.iter().filter_map(place).collect()
     }
 
-    pub(crate) fn lblc(&mut self, asked: Asked<'_>, now: u64) -> Option<usize> {
-        self.touch(now);
+    pub(crate) fn lblc(&mut self, asked: Asked<'_>) -> Option<usize> {
         let known = self.there(asked).first().copied();
         if let Some(at) = known.filter(|&at| asked.weight(at) > 0 && !is_crowded(asked, at)) {
             return Some(at);
@@ -42,7 +33,6 @@ impl Memory {
     }
 
     pub(crate) fn lblcr(&mut self, asked: Asked<'_>, now: u64) -> Option<usize> {
-        self.touch(now);
         let set = self.there(asked);
         let of_set = set.iter().copied().filter(|&at| asked.is_eligible(at)).collect();
         let known = asked.least(of_set, |at| asked.overhead(at));

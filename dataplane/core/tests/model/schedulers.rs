@@ -146,7 +146,7 @@ impl Scheduler {
             }
             Self::Wrr(state) => state.pick(reals, counts),
             Self::Plain(name) => asked.plain(name, client),
-            Self::Local("lblc", memory) => memory.lblc(asked, now),
+            Self::Local("lblc", memory) => memory.lblc(asked),
             Self::Local(_, memory) => memory.lblcr(asked, now),
         }
     }

@@ -140,6 +140,10 @@ mod tests {
                 port("[vs]\nest_cpulist = \"0-\""),
                 "f:7: `est_cpulist = \"0-\"`: must be CPUs such as \"0-3,6\", or \"all\"",
             ),
+            (
+                port("[compat]\noverhead = \"old\""),
+                "f:7: `overhead = \"old\"`: unknown variant `old`, expected `current` or `classic`",
+            ),
             (port("[tables]\nflows = 1"), "f: tables.flows = 1: must be 1024 to 67108864"),
             (
                 port("twin = \"a-name-too-long-x\""),

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub(crate) use load::nearest;
 pub use load::{ConfigError, load, parse};
-pub use values::{Faces, Idle, MacAddress, Prefix4, Twin, TwinDriver};
+pub use values::{Faces, Idle, MacAddress, Overhead, Prefix4, Twin, TwinDriver};
 pub use vs::Vs;
 
 /// The whole file.
@@ -39,6 +39,9 @@ pub struct Config {
     /// `[vs]`: switches named as under `net.ipv4.vs`.
     #[serde(default)]
     pub vs: Vs,
+    /// `[compat]`: what kernels differ in.
+    #[serde(default)]
+    pub compat: Compat,
     /// `[log]`: what is logged.
     #[serde(default)]
     pub log: Log,
@@ -130,6 +133,14 @@ impl Default for Tables {
     fn default() -> Self {
         Self { flows: 1 << 20, reals: 1 << 14, services: 1 << 16 }
     }
+}
+
+/// What kernels differ in.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compat {
+    /// The load that lc, wlc, lblc, lblcr and twos compare.
+    pub overhead: Overhead,
 }
 
 /// What is logged.

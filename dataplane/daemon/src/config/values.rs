@@ -29,6 +29,17 @@ pub enum Faces {
     Reals,
 }
 
+/// What schedulers take for the load of a real.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overhead {
+    /// 256 for each active connection, and 1 for each of all: kernels since 6.12.104.
+    #[default]
+    Current,
+    /// 256 for each active connection, and 1 for each inactive one: older kernels.
+    Classic,
+}
+
 /// How a twin is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -143,7 +143,7 @@ impl ControlPlane {
         self.workers.iter().map(|worker| (worker.cpu, Arc::clone(&worker.pulse))).collect()
     }
 
-    /// Work of every second: shares, trash, snapshots to free, defences.
+    /// Work of every second: shares, trash, destinations to forget, snapshots to free, defences.
     pub fn every_second(&mut self, now: Jiffies) {
         self.publisher.reap();
         for worker in &mut self.workers {
@@ -154,6 +154,7 @@ impl ControlPlane {
         if self.follow_settings() {
             self.publish();
         }
+        self.director.sweep_destinations(now);
         // Not with each change: the rules save work, nothing depends on them.
         if !self.vip_rules.is_empty() {
             let vips = self.virtual_addresses();

@@ -128,6 +128,7 @@ impl Settings {
             match switch.effect {
                 Effect::Flag(field) => *field(&mut switches) = number != 0,
                 Effect::Number(field) => *field(&mut switches) = u8::try_from(number).unwrap_or(u8::MAX),
+                Effect::Seconds(field) => *field(&mut switches) = u32::try_from(number).unwrap_or(u32::MAX),
                 Effect::Timeout(_) | Effect::Control | Effect::None(_) | Effect::NotYet(_) => {}
             }
         }

@@ -30,6 +30,8 @@ pub enum Effect {
     Flag(fn(&mut Switches) -> &mut bool),
     /// The lcores go by the number.
     Number(fn(&mut Switches) -> &mut u8),
+    /// Lcores and the sweeps of the control side go by the seconds.
+    Seconds(fn(&mut Switches) -> &mut u32),
     /// The lcores go by the timeout.
     Timeout(fn(&mut Timeouts) -> &mut u32),
     /// The control side goes by it.
@@ -147,15 +149,16 @@ pub static ALL: &[Switch] = &[
         "lblc_expiration",
         IDLE,
         "86400",
-        Effect::NotYet("another value than the default"),
-        "Seconds after which lblc forgets a destination that nobody asked for.",
+        Effect::Seconds(|switches| &mut switches.lblc_expiration),
+        "Seconds after which lblc forgets a destination that nobody asked for; it looks every half hour.",
     ),
     of(
         "lblcr_expiration",
         IDLE,
         "86400",
-        Effect::NotYet("another value than the default"),
-        "Seconds after which lblcr forgets a destination, and after which it makes its set smaller.",
+        Effect::Seconds(|switches| &mut switches.lblcr_expiration),
+        "Seconds after which lblcr forgets a destination that nobody asked for (it looks every half hour), \
+         and after which a set of real servers that did not change loses its most loaded one.",
     ),
     of(
         "nat_icmp_send",
@@ -344,6 +347,7 @@ mod tests {
             let core = match switch.effect {
                 Effect::Flag(field) => i64::from(*field(&mut switches)),
                 Effect::Number(field) => i64::from(*field(&mut switches)),
+                Effect::Seconds(field) => i64::from(*field(&mut switches)),
                 Effect::Timeout(field) => i64::from(*field(&mut timeouts)),
                 Effect::Control | Effect::None(_) | Effect::NotYet(_) => continue,
             };
