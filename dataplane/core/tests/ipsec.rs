@@ -102,7 +102,7 @@ fn only_the_key_exchanges_flow_counts() {
     assert_eq!(lab.reaches(&request(ESP)), 1);
 }
 
-/// The kernel does not put fragments of ESP and AH together: each goes by its addresses.
+/// Each goes by its addresses. The kernel puts a request together first, and sends it on in the same fragments.
 #[test]
 fn fragments_follow_the_flow() {
     let (mut lab, _) = lab([masq(1, IKE)]);

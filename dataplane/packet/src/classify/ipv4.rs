@@ -86,8 +86,8 @@ fn after_header(frame: &[u8], frame_len: usize, l3: usize, ip: &Ipv4, header_len
 }
 
 /// A fragment has a transport header where it is the first and not too short for one. A first fragment that
-/// is too short is sound all the same: Linux puts IPv4 packets together before it looks (`ip_defrag`). Those of
-/// ESP and AH it balances as they are.
+/// is too short is sound all the same: Linux puts IPv4 packets together before it looks (`ip_defrag`). ESP and
+/// AH have no ports to look for, so their fragments can go one by one; what arrives is the same.
 #[inline(never)]
 fn fragment(ip: &Ipv4, payload: &[u8], out: &mut Parsed) {
     let is_ipsec = matches!(ip.protocol(), protocol::ESP | protocol::AH);
