@@ -26,6 +26,7 @@ mod owner;
 mod proto;
 mod real;
 mod sched;
+mod slab;
 mod stats;
 mod time;
 mod transmit;

@@ -7,9 +7,9 @@
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::slab::{NONE, Slab};
 use super::{Candidate, Reals, hash, walk};
 use crate::config::Real;
+use crate::slab::{NONE, Slab};
 use crate::time::Jiffies;
 
 /// From one look of the control side to the next.

@@ -16,7 +16,6 @@ mod ovf;
 mod rr;
 mod sh;
 mod shared;
-mod slab;
 mod tournament;
 mod twos;
 mod walk;

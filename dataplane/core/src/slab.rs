@@ -1,10 +1,10 @@
 //! A fixed number of cells in singly linked lists: no allocation after it is made, but by asking for more room.
 
 /// No cell: the end of a list.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     /// Value, if in use, and the next cell of its list or of the free ones.
     cells: Vec<(Option<T>, u32)>,
     free: u32,
@@ -12,14 +12,14 @@ pub(super) struct Slab<T> {
 }
 
 impl<T> Slab<T> {
-    pub(super) fn new(room: usize) -> Self {
+    pub(crate) fn new(room: usize) -> Self {
         let mut slab = Self { cells: Vec::new(), free: NONE, used: 0 };
         slab.grow(room);
         slab
     }
 
     /// Makes room for so many cells in all.
-    pub(super) fn grow(&mut self, room: usize) {
+    pub(crate) fn grow(&mut self, room: usize) {
         self.cells.reserve(room.saturating_sub(self.cells.len()));
         while self.cells.len() < room {
             let at = self.cells.len() as u32;
@@ -27,35 +27,35 @@ impl<T> Slab<T> {
         }
     }
 
-    pub(super) fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.cells.len()
     }
 
-    pub(super) fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         self.used
     }
 
-    pub(super) fn get(&self, at: u32) -> Option<&T> {
+    pub(crate) fn get(&self, at: u32) -> Option<&T> {
         self.cells.get(at as usize)?.0.as_ref()
     }
 
-    pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, at: u32) -> Option<&mut T> {
         self.cells.get_mut(at as usize)?.0.as_mut()
     }
 
     /// The cell after `at`.
-    pub(super) fn next(&self, at: u32) -> u32 {
+    pub(crate) fn next(&self, at: u32) -> u32 {
         self.cells.get(at as usize).map_or(NONE, |cell| cell.1)
     }
 
-    pub(super) fn set_next(&mut self, at: u32, next: u32) {
+    pub(crate) fn set_next(&mut self, at: u32, next: u32) {
         if let Some(cell) = self.cells.get_mut(at as usize) {
             cell.1 = next;
         }
     }
 
     /// A cell with `value` in front of `next`; `None` where all are in use.
-    pub(super) fn insert(&mut self, value: T, next: u32) -> Option<u32> {
+    pub(crate) fn insert(&mut self, value: T, next: u32) -> Option<u32> {
         let at = self.free;
         let cell = self.cells.get_mut(at as usize)?;
         self.free = cell.1;
@@ -65,7 +65,7 @@ impl<T> Slab<T> {
     }
 
     /// Frees a cell that is in no list any more.
-    pub(super) fn free(&mut self, at: u32) {
+    pub(crate) fn free(&mut self, at: u32) {
         if let Some(cell) = self.cells.get_mut(at as usize) {
             *cell = (None, self.free);
             self.free = at;
