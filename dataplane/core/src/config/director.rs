@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::check::{check_number, check_real, check_service};
+use super::endpoints::{Endpoint4, service_endpoint};
 use super::error::ConfigError;
 use super::service::{
     Real, RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey, Switches, Timeouts,
 };
-use super::snapshot::{Endpoint4, Snapshot, masq_endpoints, service_endpoint};
+use super::snapshot::{Snapshot, masq_endpoints};
 use crate::fib::Fib;
 use crate::real::{RealId, RealTable};
 use crate::sched::Shared;
@@ -112,8 +113,8 @@ impl Director {
         self.slots.insert(key, slot);
         if let Some(endpoint) = service_endpoint(&key) {
             Arc::make_mut(&mut next.by_endpoint).insert(endpoint, slot);
-            if next.left_behind.contains(&endpoint) {
-                Arc::make_mut(&mut next.left_behind).remove(&endpoint);
+            if next.left_behind.has(endpoint) {
+                Arc::make_mut(&mut next.left_behind).remove(endpoint);
             }
         }
         self.replace(next, slot, Some(service));
@@ -147,9 +148,9 @@ impl Director {
         self.free_slots.push(slot);
         let mut next = self.draft();
         if let Some(endpoint) = service_endpoint(key) {
-            Arc::make_mut(&mut next.by_endpoint).remove(&endpoint);
+            Arc::make_mut(&mut next.by_endpoint).remove(endpoint);
             if self.trash.has(key) {
-                Arc::make_mut(&mut next.left_behind).insert(endpoint);
+                Arc::make_mut(&mut next.left_behind).insert(endpoint, ());
             }
         }
         self.replace(next, slot, None);
@@ -169,7 +170,7 @@ impl Director {
             if let Some(endpoint) = service_endpoint(&key)
                 && self.trash.has(&key)
             {
-                Arc::make_mut(&mut next.left_behind).insert(endpoint);
+                Arc::make_mut(&mut next.left_behind).insert(endpoint, ());
             }
             if let Some(entry) = next.services.get_mut(slot as usize) {
                 *entry = None;
@@ -306,9 +307,9 @@ impl Director {
             }
             if let Some(endpoint) = service_endpoint(key)
                 && !self.trash.has(key)
-                && next.left_behind.contains(&endpoint)
+                && next.left_behind.has(endpoint)
             {
-                Arc::make_mut(&mut next.left_behind).remove(&endpoint);
+                Arc::make_mut(&mut next.left_behind).remove(endpoint);
             }
         }
         self.snapshot = Arc::new(next);

@@ -1,11 +1,13 @@
 //! The control side: what the operator has set up, and the immutable snapshots that carry it to the lcores.
 mod check;
 mod director;
+mod endpoints;
 mod error;
 mod service;
 mod snapshot;
 
 pub use director::{Added, Director, Limits};
+pub(crate) use endpoints::{FTP, FTP_DATA};
 pub use error::ConfigError;
 pub use service::{
     Forward, Persistence, Protocol, Real, RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey,

@@ -38,6 +38,17 @@ pub enum ServiceKey {
     },
 }
 
+impl ServiceKey {
+    /// The port; 0 for every port, and for marks.
+    #[inline]
+    pub(crate) fn port(&self) -> u16 {
+        match *self {
+            Self::Address { port, .. } => port,
+            Self::Fwmark { .. } => 0,
+        }
+    }
+}
+
 /// The schedulers by their ipvsadm names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SchedulerKind {

@@ -1,14 +1,12 @@
 //! An immutable picture of the configuration, published to every lcore.
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::service::{Forward, Protocol, Service, ServiceKey, Switches, Timeouts};
+use super::endpoints::{Endpoint4, Endpoints, FTP};
+use super::service::{Forward, Protocol, Real, Service, ServiceKey, Switches, Timeouts};
 use crate::fib::Fib;
 use crate::real::RealId;
-
-/// An IPv4 transport endpoint as the packet path holds it: protocol, address, port, in host order.
-pub(crate) type Endpoint4 = (u8, u32, u16);
 
 /// The configuration at one version. Snapshots share what did not change between them.
 #[derive(Clone, Debug)]
@@ -18,11 +16,11 @@ pub struct Snapshot {
     /// Services by slot; a slot keeps its service until that is deleted.
     pub(crate) services: Vec<Option<Arc<Service>>>,
     /// Slots by IPv4 endpoint.
-    pub(crate) by_endpoint: Arc<HashMap<Endpoint4, u32, foldhash::fast::FixedState>>,
+    pub(crate) by_endpoint: Arc<Endpoints<u32>>,
     /// How many reals, removed ones counted, may send replies from an endpoint.
     pub(crate) masq_reals: Arc<HashMap<Endpoint4, u32, foldhash::fast::FixedState>>,
     /// Endpoints of deleted services that may have flows left.
-    pub(crate) left_behind: Arc<HashSet<Endpoint4, foldhash::fast::FixedState>>,
+    pub(crate) left_behind: Arc<Endpoints<()>>,
     /// Connection timeouts.
     pub timeouts: Timeouts,
     /// Switches.
@@ -46,17 +44,23 @@ impl Snapshot {
         }
     }
 
-    /// The service that owns an IPv4 endpoint, and its slot.
+    /// The service that takes packets to an IPv4 endpoint, and its slot.
     #[inline]
     pub(crate) fn service_at(&self, endpoint: Endpoint4) -> Option<(u32, &Arc<Service>)> {
-        let slot = *self.by_endpoint.get(&endpoint)?;
-        Some((slot, self.services.get(slot as usize)?.as_ref()?))
+        let slot = *self.by_endpoint.find(endpoint)?;
+        Some((slot, self.service(slot)?))
+    }
+
+    /// The service in a slot.
+    #[inline]
+    pub(crate) fn service(&self, slot: u32) -> Option<&Arc<Service>> {
+        self.services.get(slot as usize)?.as_ref()
     }
 
     /// Whether packets to an IPv4 endpoint are, or were, a service's requests: their flows have an owner.
     #[inline]
     pub(crate) fn may_have_flows(&self, endpoint: Endpoint4) -> bool {
-        self.by_endpoint.contains_key(&endpoint) || self.left_behind.contains(&endpoint)
+        self.by_endpoint.find(endpoint).is_some() || self.left_behind.find(endpoint).is_some()
     }
 
     /// Whether packets from an IPv4 endpoint may be replies of a masqueraded real.
@@ -67,25 +71,17 @@ impl Snapshot {
     }
 }
 
-/// The endpoint of an IPv4 service.
-pub(crate) fn service_endpoint(key: &ServiceKey) -> Option<Endpoint4> {
-    match *key {
-        ServiceKey::Address { protocol, address: IpAddr::V4(address), port } => {
-            Some((protocol as u8, address.to_bits(), port))
-        }
-        _ => None,
-    }
-}
-
-/// The endpoints from which the masqueraded reals of a service reply.
+/// The endpoints from which the masqueraded reals of a service reply; port 0 stands for any.
 pub(crate) fn masq_endpoints(service: &Service) -> impl Iterator<Item = (RealId, Endpoint4)> {
-    let protocol = match service.config.key {
-        ServiceKey::Address { protocol, .. } => protocol,
-        ServiceKey::Fwmark { .. } => Protocol::Tcp,
+    let (protocol, port) = match service.config.key {
+        ServiceKey::Address { protocol, port, .. } => (protocol, port),
+        ServiceKey::Fwmark { .. } => (Protocol::Tcp, 0),
     };
+    // A service of several ports hands them on as they are, whatever the real's is.
+    let port_of = move |real: &Real| if matches!(port, 0 | FTP) { 0 } else { real.config.port };
     service.reals.iter().filter(|real| real.config.forward == Forward::Masq).filter_map(
         move |real| match real.config.address {
-            IpAddr::V4(address) => Some((real.id, (protocol as u8, address.to_bits(), real.config.port))),
+            IpAddr::V4(address) => Some((real.id, (protocol as u8, address.to_bits(), port_of(real)))),
             IpAddr::V6(_) => None,
         },
     )

@@ -6,15 +6,12 @@ use sluice_packet::header::SctpChunk;
 
 use super::Lcore;
 use super::burst::Packet;
-use crate::config::Service;
+use crate::config::{FTP, FTP_DATA, Service};
 use crate::drop::DropReason;
 use crate::flow::{Direction, FlowId, Key4, NewFlow};
 use crate::proto;
 use crate::sched::{Reals, Request};
 use crate::verdict::Verdict;
-
-/// The kernel never schedules clients that call from the port of FTP's data connections (reference 4.2).
-const FTP_DATA: u16 = 20;
 
 impl Lcore {
     /// No flow has the packet's key.
@@ -117,8 +114,14 @@ impl Lcore {
         if self.defence.turns_away(self.snapshot.switches.drop_rate) {
             return Err(DropReason::DropPacket);
         }
+        // The kernel never schedules clients that call from the port of FTP's data connections (reference 4.2).
         if parsed.sport == FTP_DATA {
             return Ok(None);
+        }
+        // Without persistence a service is of one port, port 0 and FTP's data included (reference 4.4, 4.5).
+        let port = service.config.key.port();
+        if port != parsed.dport {
+            return if port == FTP { Ok(None) } else { Err(DropReason::NoReal) };
         }
         let scheduler = self.services.get_mut(slot as usize).and_then(|state| state.scheduler.as_mut());
         let Some(scheduler) = scheduler else { return Err(DropReason::NoReal) };
