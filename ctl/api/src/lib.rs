@@ -48,7 +48,7 @@ pub use request::Request;
 pub use rpc::{Call, Id, Message, Rejected};
 pub use service::{Netmask, Persistence, SchedFlag, ServiceEntry, ServiceSpec};
 pub use stats::{Rates, Stats, Totals};
-pub use status::{BurstSizes, LcoreStatus, PortStatus, Status, TableStatus, TwinStatus};
+pub use status::{BurstSizes, LcoreStatus, PortStatus, Status, TableStatus, TemplateStatus, TwinStatus};
 pub use sync::{SyncDaemon, SyncRole};
 pub use sysctl::{SysctlEffect, SysctlEntry, SysctlNames, SysctlSource, SysctlValue, SysctlValues};
 

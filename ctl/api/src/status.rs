@@ -17,6 +17,9 @@ pub struct Status {
     pub ports: Vec<PortStatus>,
     /// The flow tables of all lcores together.
     pub table: TableStatus,
+    /// The table of persistence templates.
+    #[serde(default)]
+    pub templates: TemplateStatus,
     /// The kernel's side of the ports.
     pub twins: Vec<TwinStatus>,
 }
@@ -138,6 +141,17 @@ pub struct TableStatus {
     /// Flows that the `drop_entry` defence has ended.
     #[serde(default)]
     pub dropped_entries: u64,
+}
+
+/// Occupancy of the table of persistence templates, which all lcores share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateStatus {
+    /// Templates there is room for.
+    pub capacity: u64,
+    /// Templates there are.
+    pub used: u64,
+    /// Templates of clients that were never answered that made room in a full table.
+    pub evicted: u64,
 }
 
 /// The kernel interface that stands for a port.

@@ -7,8 +7,8 @@ use std::io::Read;
 
 use sluice_api::{
     Applied, ErrorCode, LcoreStatus, PortStatus, Rates, Reply, Request, RpcError, Stats, Status,
-    SysctlEffect, SysctlEntry, SysctlNames, SysctlSource, SysctlValue, SysctlValues, TableStatus, Totals,
-    TwinStatus, Version,
+    SysctlEffect, SysctlEntry, SysctlNames, SysctlSource, SysctlValue, SysctlValues, TableStatus,
+    TemplateStatus, Totals, TwinStatus, Version,
 };
 use support::{Ran, Server, command, run_alone, table};
 
@@ -50,6 +50,7 @@ fn status() -> Status {
             evicted_closing: 0,
             dropped_entries: 12,
         },
+        templates: TemplateStatus { capacity: 1024, used: 256, evicted: 7 },
         twins: vec![TwinStatus {
             interface: "client0".to_owned(),
             port: "client".to_owned(),
@@ -84,6 +85,7 @@ fn status_fits_a_screen() {
     let want = "\
 up 1 d 02:03:04, 2 services, 5 real servers
 flows 1024 of 4096 (25.0 %); a full table ended 3 half-open and 0 closing ones; drop_entry ended 12
+persistence templates 256 of 1024 (25.0 %); a full table gave up 7
 
 LCORE    BUSY  CYCLES/PACKET  PACKETS  PER BURST  STEERED  DROPPED   LOOPS  FLOWS
 1      12.5 %            312     3200       16.0        7       11  123456     40

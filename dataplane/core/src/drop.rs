@@ -62,6 +62,8 @@ reasons! {
     MtuExceeded = "mtu_exceeded",
     /// The flow table is full.
     FlowTableFull = "flow_table_full",
+    /// The table of persistence templates is full.
+    TemplateTableFull = "template_table_full",
     /// The device's transmit queue was full.
     TxFull = "tx_full",
     /// Another lcore's ring was full.

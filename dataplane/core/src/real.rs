@@ -22,6 +22,7 @@ pub enum Overhead {
 pub struct RealCounts {
     active: AtomicU32,
     total: AtomicU32,
+    persistent: AtomicU32,
     upper: AtomicU32,
     lower: AtomicU32,
     overloaded: AtomicBool,
@@ -47,6 +48,17 @@ impl RealCounts {
     #[must_use]
     pub fn inactive(&self) -> u32 {
         self.total().saturating_sub(self.active())
+    }
+
+    /// Persistence templates that name it.
+    #[must_use]
+    pub fn persistent(&self) -> u32 {
+        self.persistent.load(Relaxed)
+    }
+
+    /// Whether a flow or a template is bound to it.
+    pub(crate) fn in_use(&self) -> bool {
+        self.total() > 0 || self.persistent() > 0
     }
 
     /// Whether its upper threshold was reached and the lower one not yet undercut.
@@ -95,6 +107,16 @@ impl RealCounts {
     /// A flow of the real is active no more.
     pub(crate) fn deactivate(&self) {
         self.active.fetch_sub(1, Relaxed);
+    }
+
+    /// A template names the real. Templates count for nothing else (reference 3.3).
+    pub(crate) fn bind_template(&self) {
+        self.persistent.fetch_add(1, Relaxed);
+    }
+
+    /// A template of the real is gone.
+    pub(crate) fn unbind_template(&self) {
+        self.persistent.fetch_sub(1, Relaxed);
     }
 
     /// Sets the thresholds; the overload state is evaluated anew, between the two marks it stays (reference 3.3).

@@ -52,7 +52,7 @@ pub struct RealLine {
     pub(crate) fib_version: AtomicU32,
     /// Slot of the service, right while `place` is not 0.
     service: AtomicU32,
-    /// The real's place in the service's list, from 1; 0 where the scheduler keeps no loads. Kept by the lcore.
+    /// The real's place in the service's list, from 1; 0 where it is not available. Kept by the lcore.
     place: AtomicU32,
 }
 
@@ -64,6 +64,8 @@ pub(crate) mod line {
     pub(crate) const AVAILABLE: u32 = 1;
     /// Its weight is not 0.
     pub(crate) const WEIGHTED: u32 = 2;
+    /// The service's scheduler keeps its load.
+    pub(crate) const LOADED: u32 = 4;
 }
 
 impl RealLine {
@@ -98,7 +100,7 @@ impl RealLine {
         self.hop.store(u32::MAX, Relaxed);
     }
 
-    /// The service's slot and the real's place in its list, where the scheduler keeps loads.
+    /// The service's slot and the real's place in its list, while it is available.
     #[inline]
     pub(crate) fn place(&self) -> Option<(usize, usize)> {
         let place = self.place.load(Relaxed).checked_sub(1)?;
@@ -164,6 +166,8 @@ pub struct LcoreStats {
     pub evicted_closing: Counter,
     /// Flows that the drop_entry defence ended.
     pub dropped_entries: Counter,
+    /// Persistence templates of unanswered clients freed because their table was full.
+    pub evicted_templates: Counter,
 }
 
 impl LcoreStats {
@@ -183,6 +187,7 @@ impl LcoreStats {
             evicted_half_open: Counter::default(),
             evicted_closing: Counter::default(),
             dropped_entries: Counter::default(),
+            evicted_templates: Counter::default(),
         }
     }
 

@@ -134,3 +134,38 @@ fn no_scheduler_allocates() {
         assert_eq!(cost(&mut lab, OUTSIDE, syns(2048)), (0, none), "{}", kind.name());
     }
 }
+
+/// Nor for persistence, with room or without, nor for one-packet scheduling.
+#[test]
+fn templates_and_single_packets_allocate_nothing() {
+    let mut lab = Lab::with_tables(8192, 512);
+    lab.add(persistent(service(Protocol::Tcp, 80, "rr"), 300, 32), [masq(1, 80), masq(2, 80)]);
+    lab.add(persistent(service(Protocol::Tcp, 0, "rr"), 300, 32), [masq(1, 80), masq(2, 80)]);
+    let client = |n: u16| from_gateway(std::net::Ipv4Addr::new(203, 0, (n >> 8) as u8, n as u8));
+    assert_eq!(
+        cost(&mut lab, OUTSIDE, bursts(10, |n| client(n).tcp(1024, 80, SYN))),
+        (0, TO_REAL),
+        "new clients"
+    );
+    assert_eq!(
+        cost(&mut lab, OUTSIDE, bursts(10, |n| client(n).tcp(1025, 80, SYN))),
+        (0, TO_REAL),
+        "known ones"
+    );
+    let others = |port| bursts(20, move |n| client(n + 1000).tcp(port, 8080, SYN));
+    assert_eq!(cost(&mut lab, OUTSIDE, others(1024)), (0, TO_REAL), "in others' place");
+    assert!(lab.stats.evicted_templates.get() > 0);
+    let acks = bursts(20, |n| client(n + 1000).tcp(1024, 8080, ACK));
+    assert_eq!(cost(&mut lab, OUTSIDE, acks), (0, TO_REAL), "assured, where they still have one");
+    let config = ServiceConfig { one_packet: true, ..service(Protocol::Udp, 53, "rr") };
+    lab.add(config, [route(1, 53), masq(2, 53)]);
+    let queries = bursts(10, |n| from_gateway(CLIENT).udp(1024 + n, 53));
+    assert_eq!(cost(&mut lab, OUTSIDE, queries), (0, TO_REAL), "one packet each");
+    let expiry = calls(|| {
+        for _ in 0..1000 {
+            lab.tick(Jiffies::HZ);
+            lab.lcore.expire(lab.now, 1 << 20);
+        }
+    });
+    assert_eq!((expiry, lab.flows().len(), lab.templates().len()), (0, 0, 0), "expiry");
+}

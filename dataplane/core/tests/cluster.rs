@@ -3,6 +3,8 @@
 #[path = "cluster/card.rs"]
 mod card;
 mod common;
+#[path = "cluster/persistence.rs"]
+mod persistence;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -14,7 +16,7 @@ use common::*;
 use proptest::prelude::*;
 use sluice_core::{
     Director, DropReason, FlowView, Ingress, Jiffies, Lcore, LcoreConfig, LcoreStats, Limits, Ownership,
-    Protocol, RealStats, RealTable, RssInput, ServiceKey, Verdict,
+    Protocol, RealStats, RealTable, RssInput, ServiceKey, Templates, Verdict,
 };
 use sluice_packet::PacketBuf;
 use sluice_packet::build::{ArrayBuf, Frame};
@@ -23,6 +25,7 @@ use sluice_packet::header::flags::{ACK, SYN};
 struct Cluster {
     director: Director,
     table: Arc<RealTable>,
+    templates: Arc<Templates>,
     lcores: Vec<Lcore>,
     /// By port; without them packets arrive anywhere.
     cards: Vec<Card>,
@@ -49,13 +52,15 @@ impl Cluster {
                 director.add_real(&key, forward(n, port)).unwrap();
             }
         }
+        let templates = Arc::new(Templates::new(4096, [seed, !seed], Arc::clone(&table)));
         let lcore = |id| {
             let config = LcoreConfig { id, lcores, flows: 4096, seed: [seed, !seed], now: Jiffies(0) };
             let stats = Arc::new(LcoreStats::new(32));
             Lcore::new(config, director.snapshot(), Arc::clone(&table), stats, &|_, _| ())
+                .with_templates(Arc::clone(&templates))
         };
         let lcores = (0..lcores).map(lcore).collect();
-        Self { director, table, lcores, cards: Vec::new(), random: seed | 1, steered: 0 }
+        Self { director, table, templates, lcores, cards: Vec::new(), random: seed | 1, steered: 0 }
     }
 
     /// With a card at each port that spreads by the table of owners.

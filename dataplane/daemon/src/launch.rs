@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam::channel;
-use sluice_core::{Lcore, LcoreConfig, LcoreStats, Ownership, RealTable, Snapshot};
+use sluice_core::{Lcore, LcoreConfig, LcoreStats, Ownership, RealTable, Snapshot, Templates};
 use sluice_dpdk::memory::advise_range;
 use sluice_dpdk::{Burst, Eal, Job, RegisteredThread, RxQueue, StartedPort, TxQueue};
 use tokio::sync::mpsc;
@@ -32,6 +32,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) clock: Clock,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) table: &'a Arc<RealTable>,
+    pub(crate) templates: &'a Arc<Templates>,
     pub(crate) seed: [u64; 2],
     pub(crate) ownership: Ownership,
 }
@@ -172,11 +173,11 @@ impl Launch<'_> {
             clock: self.clock,
         };
         let (snapshot, table, stats) = (Arc::clone(&self.snapshot), Arc::clone(self.table), ends.stats);
-        let ownership = self.ownership.clone();
+        let (templates, ownership) = (Arc::clone(self.templates), self.ownership.clone());
         let job = lcore.launch(move || {
             // On its own lcore, so that the flow table lies in the memory of that CPU's node.
             let lcore = Lcore::new(lcore_config, snapshot, table, stats, &advise_huge_pages);
-            Worker::new(lcore.with_ownership(ownership), config).run();
+            Worker::new(lcore.with_templates(templates).with_ownership(ownership), config).run();
         })?;
         Ok((view, job))
     }

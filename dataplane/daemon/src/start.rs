@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-use sluice_core::{Director, FibPort, Limits, Overhead, RealTable, Route};
+use sluice_core::{Director, FibPort, Limits, Overhead, RealTable, Route, Templates};
 use sluice_dpdk::{Eal, EalArgs, LogLevel, Memory, Mempool};
 
 use crate::args::Args;
@@ -140,13 +140,25 @@ fn serve(
     let (publisher, subscribers) = publication(&director.snapshot(), config.lcores.workers.len());
     let clock = Clock::new();
     let (ownership, vip_rules) = spread::by_owner(&ports, config.lcores.workers.len());
-    let launch =
-        Launch { config, eal, clock, snapshot: director.snapshot(), table: &table, seed: seed()?, ownership };
+    let seed = seed()?;
+    let templates = Arc::new(Templates::new(config.tables.templates, seed, Arc::clone(&table)));
+    let launch = Launch {
+        config,
+        eal,
+        clock,
+        snapshot: director.snapshot(),
+        table: &table,
+        templates: &templates,
+        seed,
+        ownership,
+    };
     let running = launch.run(ports, twins, subscribers)?;
     let mut plane = ControlPlane::new(PlaneConfig {
         director,
         settings,
         reals: table,
+        templates,
+        time: Box::new(move || Clock::now(&mut { clock })),
         publisher,
         workers: running.workers,
         ports: running.ports,

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use bed::{Bed, Options, real, request, service};
 use serde_json::{Value, json};
+use sluice_packet::build::Frame;
+use sluice_packet::header::flags::SYN;
 
 #[test]
 fn services_and_reals_are_added_listed_edited_and_deleted() {
@@ -114,6 +116,105 @@ fn refusals_carry_the_kernels_errno_and_name_what_they_are_about() {
     assert_eq!(client.call("service.list", json!({}))[0]["reals"].as_array().map(Vec::len), Some(1));
 }
 
+/// Reference 1.1: an edit replaces what was, and leaving it out turns it off.
+#[test]
+fn persistence_and_one_packet_scheduling_are_set_listed_and_replaced() {
+    let bed = Bed::new(Options::default());
+    let mut client = bed.client();
+    let dns = json!({"protocol": "udp", "address": "10.0.0.1", "port": 53});
+    let any = json!({"protocol": "tcp", "address": "10.0.0.1", "port": 0});
+    let specs = [
+        json!({"id": service(), "scheduler": "rr", "persistent": {"timeout": 1}}),
+        json!({"id": any, "scheduler": "rr", "persistent": {"timeout": 2_678_400, "netmask": "255.255.255.0"}}),
+        json!({"id": dns, "scheduler": "rr", "persistent": {"timeout": 60, "netmask": "0.0.0.0"}, "one_packet": true}),
+    ];
+    for spec in &specs {
+        client.call("service.add", spec.clone());
+        assert_eq!(client.call("service.list", json!({"service": spec["id"]}))[0]["spec"], *spec);
+    }
+    for spec in [
+        json!({"id": service(), "scheduler": "rr", "persistent": {"timeout": 9, "netmask": "255.0.255.0"}}),
+        json!({"id": service(), "scheduler": "rr"}),
+    ] {
+        client.call("service.edit", spec.clone());
+        assert_eq!(client.call("service.list", json!({"service": service()}))[0]["spec"], spec);
+    }
+}
+
+#[test]
+fn persistence_that_cannot_be_is_refused() {
+    let bed = Bed::new(Options::default());
+    let mut client = bed.client();
+    client.call("service.add", json!({"id": service(), "scheduler": "rr", "persistent": {"timeout": 300}}));
+    let before = client.call("service.list", json!({}));
+    let range = "the persistence timeout (1 to 2678400 seconds) is out of range: tcp 10.0.0.1:80";
+    for (parameters, errno, message) in [
+        (json!({"persistent": {"timeout": 0}}), "ERANGE", range),
+        (json!({"persistent": {"timeout": 2_678_401}}), "ERANGE", range),
+        (
+            json!({"persistent": {"timeout": 300, "netmask": 24}}),
+            "EINVAL",
+            "netmask: an IPv4 service takes a dotted mask",
+        ),
+        (json!({"pe": "http"}), "ENOENT", "no persistence engine `http`: tcp 10.0.0.1:80"),
+    ] {
+        let mut edit = parameters;
+        edit["id"] = service();
+        assert_eq!(client.refused("service.edit", edit), (errno.to_owned(), message.to_owned()));
+    }
+    for mask in [json!("none"), json!("255.255.255"), json!(0), json!(129), json!(-1), json!(null)] {
+        let persistent = json!({"timeout": 300, "netmask": mask});
+        if mask.is_null() {
+            client
+                .call("service.edit", json!({"id": service(), "scheduler": "rr", "persistent": persistent}));
+        } else {
+            client.refused("service.edit", json!({"id": service(), "persistent": persistent}));
+        }
+    }
+    assert_eq!(client.call("service.list", json!({})), before, "nothing has changed");
+}
+
+/// A client with two ports, over two lcores: two flows, one template, which the last page shows.
+#[test]
+fn templates_are_listed_after_the_flows() {
+    let syn = |cport| {
+        let ends = Frame::new().eth(bed::MAC, [2; 6]).ipv4([203, 0, 113, 7], [10, 0, 0, 1]);
+        ends.tcp(cport, 80, SYN).build()
+    };
+    let frames = vec![syn(40_000), syn(40_001)];
+    let bed = Bed::new(Options { lcores: 2, frames, ..Options::default() });
+    let mut client = bed.client();
+    let persistent = json!({"timeout": 300, "netmask": "255.255.255.0"});
+    client.call("service.add", json!({"id": service(), "persistent": persistent}));
+    client.call("real.add", json!({"service": service(), "real": real(1)}));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let template = json!({
+        "protocol": "tcp", "client": "203.0.113.0:0", "virtual": "10.0.0.1:80", "destination": "192.0.2.1:80",
+        "state": "NONE", "expires_s": 300, "forward": "masq", "template": true
+    });
+    let listed = loop {
+        let (mut all, mut cursor) = (Vec::new(), json!(0));
+        while !cursor.is_null() {
+            let page = client.call("connection.list", json!({"cursor": cursor, "limit": 2}));
+            all.extend(page["connections"].as_array().expect("an array").clone());
+            cursor = page["next"].clone();
+        }
+        if all.len() == 5 {
+            break all;
+        }
+        assert!(Instant::now() < deadline, "{all:?}");
+    };
+    assert!(listed[..4].iter().all(|flow| flow["template"].is_null()));
+    assert_eq!(listed[4], template);
+    let service = client.call("service.list", json!({}));
+    let counts = &service[0]["reals"][0];
+    assert_eq!((&counts["persistent"], &counts["active"]), (&json!(1), &json!(4)));
+    let status = client.call("status", json!({}));
+    assert_eq!(status["templates"], json!({"capacity": 1024, "used": 1, "evicted": 0}));
+    let past_the_end = client.call("connection.list", json!({"cursor": 9_u64 << 32}));
+    assert_eq!(past_the_end, json!({"connections": []}));
+}
+
 #[test]
 fn what_is_not_supported_yet_is_named() {
     let bed = Bed::new(Options::default());
@@ -124,8 +225,6 @@ fn what_is_not_supported_yet_is_named() {
     let cases = [
         ("service.add", json!({"id": {"fwmark": 7}}), "mark"),
         ("service.add", json!({"id": {"protocol": "tcp", "address": "2001:db8::1", "port": 80}}), "IPv6"),
-        ("service.edit", json!({"id": service(), "persistent": {"timeout": 300}}), "persistence"),
-        ("service.edit", json!({"id": service(), "one_packet": true}), "one-packet"),
         ("service.edit", json!({"id": service(), "pe": "sip"}), "engine"),
         ("real.add", json!({"service": service(), "real": tunnel}), "tunnel"),
         ("sync.start", json!({"role": "master", "interface": "eth0"}), "sync"),

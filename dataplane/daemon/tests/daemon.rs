@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use place::{NULL, Place, refusal};
 use sluice_api::{
-    Client, Protocol, Request, ServiceEntry, ServiceId, ServiceSpec, SysctlEntry, SysctlNames, SysctlValue,
-    SysctlValues,
+    Client, Netmask, Persistence, Protocol, Request, ServiceEntry, ServiceId, ServiceSpec, SysctlEntry,
+    SysctlNames, SysctlValue, SysctlValues,
 };
 
 /// A device that always has a full burst of frames for nobody.
@@ -21,8 +21,8 @@ fn service() -> ServiceSpec {
         id: ServiceId::Address { protocol: Protocol::Udp, address: [10, 0, 0, 1].into(), port: 53 },
         scheduler: "rr".to_owned(),
         flags: Vec::new(),
-        persistent: None,
-        one_packet: false,
+        persistent: Some(Persistence { timeout: 60, netmask: Some(Netmask::V4([255, 255, 255, 0].into())) }),
+        one_packet: true,
         pe: None,
     }
 }

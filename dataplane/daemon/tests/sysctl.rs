@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bed::{Bed, Client, Options};
 use serde_json::{Value, json};
 use sluice_api::SysctlEntry;
-use sluice_core::{Director, Jiffies, LcoreStats, Limits, RealTable, Switches};
+use sluice_core::{Director, Jiffies, LcoreStats, Limits, RealTable, Switches, Templates};
 use sluiced::config::parse;
 use sluiced::control::{ControlPlane, PlaneConfig, WorkerView};
 use sluiced::publish::publication;
@@ -152,6 +152,8 @@ fn plane() -> (ControlPlane, [Arc<LcoreStats>; 2]) {
     let workers = stats.iter().map(|stats| WorkerView::new(0, 1 << 15, Arc::clone(stats), Arc::default()));
     let plane = ControlPlane::new(PlaneConfig {
         director,
+        templates: Arc::new(Templates::new(0, [1, 2], Arc::clone(&reals))),
+        time: Box::new(|| Jiffies(0)),
         settings: file("drop_packet = 1\ndrop_entry = 1\namemthresh = 100"),
         reals,
         publisher,

@@ -35,6 +35,16 @@ fn summary(out: &mut impl Write, status: &Status) -> io::Result<()> {
     if table.dropped_entries > 0 {
         write!(out, "; drop_entry ended {}", table.dropped_entries)?;
     }
+    writeln!(out)?;
+    let templates = &status.templates;
+    if templates.used + templates.evicted == 0 {
+        return Ok(());
+    }
+    let share = percent(templates.used as f64 / templates.capacity.max(1) as f64);
+    write!(out, "persistence templates {} of {} ({share})", templates.used, templates.capacity)?;
+    if templates.evicted > 0 {
+        write!(out, "; a full table gave up {}", templates.evicted)?;
+    }
     writeln!(out)
 }
 

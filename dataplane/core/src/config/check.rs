@@ -5,6 +5,9 @@ use super::error::ConfigError;
 use super::service::{Forward, RealConfig, SchedulerKind, ServiceConfig, ServiceKey};
 use crate::sched::mh;
 
+/// The longest persistence in seconds: ipvsadm's 31 days.
+const PERSISTENCE_MAX: u32 = 2_678_400;
+
 /// The service's scheduler, if the service can be had.
 pub(super) fn check_service(config: &ServiceConfig) -> Result<SchedulerKind, ConfigError> {
     match config.key {
@@ -14,14 +17,17 @@ pub(super) fn check_service(config: &ServiceConfig) -> Result<SchedulerKind, Con
         }
         ServiceKey::Address { .. } => {}
     }
-    if config.persistence.is_some() {
-        return Err(ConfigError::Unsupported("persistence"));
+    if let Some(persistence) = config.persistence
+        && !(1..=PERSISTENCE_MAX).contains(&persistence.timeout)
+    {
+        return Err(ConfigError::Range("the persistence timeout (1 to 2678400 seconds)"));
     }
-    if config.one_packet {
-        return Err(ConfigError::Unsupported("one-packet scheduling"));
-    }
-    if config.engine.is_some() {
-        return Err(ConfigError::Unsupported("a persistence engine"));
+    match &config.engine {
+        None => {}
+        Some(engine) if engine == "sip" => {
+            return Err(ConfigError::Unsupported("the persistence engine sip"));
+        }
+        Some(engine) => return Err(ConfigError::NoEngine(engine.clone())),
     }
     SchedulerKind::from_name(&config.scheduler)
         .ok_or_else(|| ConfigError::NoScheduler(config.scheduler.clone()))

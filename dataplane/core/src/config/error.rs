@@ -20,6 +20,9 @@ pub enum ConfigError {
     /// ENOENT: no scheduler of that name.
     #[error("no scheduler `{0}`")]
     NoScheduler(String),
+    /// ENOENT: no persistence engine of that name.
+    #[error("no persistence engine `{0}`")]
+    NoEngine(String),
     /// ERANGE: a number is out of its range.
     #[error("{0} is out of range")]
     Range(&'static str),

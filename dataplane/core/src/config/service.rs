@@ -242,6 +242,8 @@ pub struct Switches {
     pub conn_reuse_mode: u8,
     /// Whether a flow whose real is gone is scheduled anew, instead of its packets being dropped.
     pub expire_nodest_conn: bool,
+    /// Whether a template whose real has weight 0 holds no longer.
+    pub expire_quiescent_template: bool,
     /// Whether TCP packets without a flow are scheduled though they carry no SYN.
     pub sloppy_tcp: bool,
     /// drop_packet as it works at the moment: of so many new flows one is dropped; 0 for none.
@@ -268,6 +270,7 @@ impl Default for Switches {
         Self {
             conn_reuse_mode: 1,
             expire_nodest_conn: false,
+            expire_quiescent_template: false,
             sloppy_tcp: false,
             drop_rate: 0,
             drop_at_once: false,

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use sluice_packet::checksum::Delta;
 
 use super::hash::Key4;
-use crate::config::Forward;
+use crate::config::{Forward, Protocol};
+use crate::persist::TemplateId;
 use crate::real::RealId;
 use crate::time::Jiffies;
 
@@ -26,6 +27,8 @@ pub(crate) mod flags {
     pub(crate) const NO_OUTPUT: u16 = 0x0080;
     /// Counted as inactive.
     pub(crate) const INACTIVE: u16 = 0x0100;
+    /// Sluice's own: it has a template that does not know yet that the client is answered.
+    pub(crate) const UNASSURED: u16 = 0x4000;
     /// Sluice's own: the slot holds a flow.
     pub(crate) const IN_USE: u16 = 0x8000;
 }
@@ -66,6 +69,8 @@ pub(crate) struct Line1 {
     pub(crate) slot: u32,
     /// Place in the slot's list; [`NONE`] where the flow is not filed.
     pub(crate) place: u32,
+    /// The template it was made under.
+    pub(crate) template: Option<TemplateId>,
 }
 
 /// What a flow takes in its table.
@@ -86,6 +91,7 @@ pub(crate) struct NewFlow {
     pub(crate) forward: Forward,
     pub(crate) real: RealId,
     pub(crate) expires: Jiffies,
+    pub(crate) template: Option<TemplateId>,
 }
 
 impl Flow {
@@ -100,24 +106,28 @@ impl Flow {
         hop_out: NONE,
         fib_version: 0,
         in_packets: 0,
-        wheel: Line1 { slot: 0, place: NONE },
+        wheel: Line1 { slot: 0, place: NONE, template: None },
     };
 
     /// Makes the slot a new flow, which counts as inactive until its first state says otherwise (reference 3.3).
     #[inline]
     pub(crate) fn begin(&mut self, new: &NewFlow) {
         let l3_delta = Delta::of_u32(new.vip, new.real_address);
-        let no_output = if new.forward == Forward::Masq { 0 } else { flags::NO_OUTPUT };
+        let unassured = if new.template.is_some() { flags::UNASSURED } else { 0 };
+        // Of UDP under a template, NAT's first reply tells too: it has to go the general way.
+        let tells = unassured != 0 && new.protocol == Protocol::Udp as u8;
+        let no_output = if new.forward == Forward::Masq && !tells { 0 } else { flags::NO_OUTPUT };
         *self = Self {
             keys: [
                 Key4::new(new.protocol, new.client, new.client_port, new.vip, new.vport),
                 Key4::new(new.protocol, new.real_address, new.real_port, new.client, new.client_port),
             ],
-            flags: new.forward as u16 | no_output | flags::INACTIVE | flags::IN_USE,
+            flags: new.forward as u16 | no_output | unassured | flags::INACTIVE | flags::IN_USE,
             l3_delta,
             l4_delta: l3_delta.plus(Delta::of_u16(new.vport, new.real_port)),
             real: new.real,
             expires: new.expires,
+            wheel: Line1 { template: new.template, ..Self::EMPTY.wheel },
             ..Self::EMPTY
         };
     }

@@ -2,8 +2,10 @@
 use super::Lcore;
 use super::load::ServiceState;
 use crate::flow::Flow;
+use crate::persist::{End, Templates};
 use crate::real::{RealCounts, RealId, RealTable};
-use crate::stats::{LcoreStats, RealLine};
+use crate::stats::{LcoreStats, line};
+use crate::time::Jiffies;
 
 impl Lcore {
     /// Changes the counts of a real.
@@ -19,10 +21,23 @@ impl Lcore {
     }
 }
 
-/// A flow has ended.
-#[inline]
-pub(super) fn unbind(stats: &LcoreStats, table: &RealTable, services: &mut [ServiceState], flow: &Flow) {
-    count(stats, table, services, flow.real, |counts| counts.unbind(!flow.is_inactive()));
+/// What the end of a flow reaches outside its table.
+pub(super) struct Bonds<'a> {
+    pub(super) stats: &'a LcoreStats,
+    pub(super) table: &'a RealTable,
+    pub(super) services: &'a mut [ServiceState],
+    pub(super) templates: &'a Templates,
+}
+
+impl Bonds<'_> {
+    /// A flow has ended.
+    #[inline]
+    pub(super) fn unbind(&mut self, flow: &Flow, how: End, at: Jiffies) {
+        count(self.stats, self.table, self.services, flow.real, |counts| counts.unbind(!flow.is_inactive()));
+        if let Some(template) = flow.wheel.template {
+            self.templates.release(template, how, at);
+        }
+    }
 }
 
 /// Changes the counts of a real and tells its scheduler, where that keeps loads.
@@ -36,7 +51,8 @@ fn count(
 ) {
     let Some(counts) = table.get(real) else { return };
     change(counts);
-    if let Some((service, at)) = stats.real(real).and_then(RealLine::place)
+    if let Some(line) = stats.real(real).filter(|line| line.flags() & line::LOADED != 0)
+        && let Some((service, at)) = line.place()
         && let Some(scheduler) = services.get_mut(service).and_then(|state| state.scheduler.as_mut())
     {
         scheduler.counted(at, counts);

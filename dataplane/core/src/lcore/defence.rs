@@ -3,6 +3,7 @@
 use super::Lcore;
 use crate::config::{Protocol, Switches};
 use crate::flow::{Flow, FlowId};
+use crate::persist::End;
 use crate::proto::{StateTimeouts, sctp, tcp};
 use crate::time::Jiffies;
 
@@ -98,7 +99,7 @@ impl Lcore {
             self.defence.at = if (slot.0 as usize) + 1 < capacity { slot.0 + 1 } else { 0 };
             if self.may_go(slot, now) {
                 self.stats.dropped_entries.add(1);
-                self.end(slot);
+                self.end(slot, End::Forced, now);
             }
         }
     }

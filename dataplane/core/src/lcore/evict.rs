@@ -5,7 +5,9 @@
 use super::Lcore;
 use crate::config::Protocol;
 use crate::flow::{Flow, FlowId};
+use crate::persist::End;
 use crate::proto::{sctp, tcp};
+use crate::time::Jiffies;
 
 /// Slots looked at for one victim: bounds what a packet costs when all flows are established.
 const LOOK: u32 = 32;
@@ -20,7 +22,7 @@ enum Victim {
 impl Lcore {
     /// Ends one flow that may go, if one is near; `false` where none is.
     #[cold]
-    pub(super) fn make_room(&mut self) -> bool {
+    pub(super) fn make_room(&mut self, now: Jiffies) -> bool {
         let capacity = u32::try_from(self.flows.capacity()).unwrap_or(u32::MAX);
         for _ in 0..LOOK.min(capacity) {
             let slot = FlowId(self.rover);
@@ -30,7 +32,7 @@ impl Lcore {
                 Victim::HalfOpen => self.stats.evicted_half_open.add(1),
                 Victim::Closing => self.stats.evicted_closing.add(1),
             }
-            self.end(slot);
+            self.end(slot, End::Forced, now);
             return true;
         }
         false

@@ -4,8 +4,9 @@ use sluice_packet::Kind;
 use super::Lcore;
 use super::burst::Packet;
 use crate::drop::DropReason;
-use crate::fib::{Lookup, NextHop};
-use crate::flow::{Direction, Flow, FlowId};
+use crate::fib::{Fib, Lookup, NextHop, NextHopId};
+use crate::flow::{Direction, Flow, FlowId, flags};
+use crate::persist::End;
 use crate::proto::{self, Activity};
 use crate::real::RealCounts;
 use crate::stats::line;
@@ -13,7 +14,7 @@ use crate::transmit;
 use crate::verdict::Verdict;
 
 /// Where a packet goes, once that is known.
-enum Next {
+pub(super) enum Next {
     Hop(NextHop),
     Local,
     Nowhere,
@@ -43,9 +44,11 @@ impl Lcore {
         let switches = self.snapshot.switches;
         let available = real.is_available();
         let quiesced = real.flags() & line::WEIGHTED == 0;
-        let reusable = opens && proto::may_be_reused(flow, switches.conn_reuse_mode);
+        // A flow under a template stays with its real (reference 4.4, step 5).
+        let controlled = flow.wheel.template.is_some();
+        let reusable = opens && !controlled && proto::may_be_reused(flow, switches.conn_reuse_mode);
         if reusable || (switches.expire_nodest_conn && (!available || (opens && quiesced))) {
-            self.end(id);
+            self.end(id, End::Expired, packet.now);
             return self.schedule(packet);
         }
         if !available {
@@ -62,8 +65,12 @@ impl Lcore {
         let activity = proto::advance(flow, direction, packet.parsed.flags, &self.timeouts, packet.now);
         let sooner = flow.expires.since(expires) < 0;
         flow.in_packets = flow.in_packets.wrapping_add(u32::from(direction == Direction::In));
+        let assured = flow.flags & flags::UNASSURED != 0 && proto::assures(flow, direction);
         if activity != Activity::Same || sooner {
             self.follow_up(id, activity, sooner);
+        }
+        if assured {
+            self.assure(id);
         }
         self.send(packet, id, direction)
     }
@@ -85,6 +92,17 @@ impl Lcore {
     fn send(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
         let next = self.route(id, direction);
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
+        self.leave(packet, flow, direction, next)
+    }
+
+    /// Rewrites the packet as its flow says and lets it leave, if it may.
+    pub(super) fn leave(
+        &self,
+        packet: &mut Packet<'_>,
+        flow: &Flow,
+        direction: Direction,
+        next: Next,
+    ) -> Verdict {
         let hop = match next {
             Next::Hop(hop) => hop,
             Next::Local => {
@@ -119,14 +137,9 @@ impl Lcore {
             Direction::In => flow.destination(),
             Direction::Out => flow.client(),
         };
-        let id = match fib.lookup(destination) {
-            Lookup::Hop(id) => id,
-            Lookup::Unknown { port, address } => {
-                let mtu = fib.ports().get(usize::from(port)).map_or(0, |port| port.mtu);
-                return Next::Hop(NextHop { port, address, macs: None, mtu });
-            }
-            Lookup::Local => return Next::Local,
-            Lookup::None => return Next::Nowhere,
+        let id = match resolved(fib, destination) {
+            Ok(id) => id,
+            Err(next) => return next,
         };
         match direction {
             Direction::In => {
@@ -137,6 +150,19 @@ impl Lcore {
             Direction::Out => (flow.hop_out, flow.fib_version) = (id.0, fib.version()),
         }
         fib.hop(id).map_or(Next::Nowhere, |hop| Next::Hop(*hop))
+    }
+}
+
+/// The slot of the next hop to an address, or where its packets go without one.
+pub(super) fn resolved(fib: &Fib, destination: u32) -> Result<NextHopId, Next> {
+    match fib.lookup(destination) {
+        Lookup::Hop(id) => Ok(id),
+        Lookup::Unknown { port, address } => {
+            let mtu = fib.ports().get(usize::from(port)).map_or(0, |port| port.mtu);
+            Err(Next::Hop(NextHop { port, address, macs: None, mtu }))
+        }
+        Lookup::Local => Err(Next::Local),
+        Lookup::None => Err(Next::Nowhere),
     }
 }
 

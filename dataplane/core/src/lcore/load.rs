@@ -115,11 +115,13 @@ fn join(stats: &LcoreStats, _old: &[Real], new: &[Real]) {
     }
 }
 
-/// Notes where the scheduler of service `slot` keeps the reals' loads, if it does.
+/// Notes where the reals of service `slot` are found, and whether its scheduler keeps their loads.
 fn place(stats: &LcoreStats, slot: u32, reals: &[Real], keeps_loads: bool) {
+    let loaded = if keeps_loads { line::LOADED } else { 0 };
     for (at, real) in (0..).zip(reals) {
         if let Some(line) = stats.real(real.id) {
-            line.set_place(keeps_loads.then_some((slot, at)));
+            line.set_place(Some((slot, at)));
+            line.set_flags(line.flags() | loaded);
         }
     }
 }

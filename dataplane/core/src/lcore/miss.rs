@@ -1,17 +1,26 @@
 //! A packet without a flow: whose is it, may it start one, and with which real (reference 4.4, steps 7 and 8).
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use sluice_packet::Kind;
 use sluice_packet::header::SctpChunk;
 
 use super::Lcore;
 use super::burst::Packet;
-use crate::config::{FTP, FTP_DATA, Service};
+use crate::config::{FTP, FTP_DATA, Protocol, Real, Service};
 use crate::drop::DropReason;
-use crate::flow::{Direction, FlowId, Key4, NewFlow};
+use crate::flow::{Direction, FlowId, Key4, NewFlow, flags};
+use crate::persist::{End, TemplateId};
 use crate::proto;
 use crate::sched::{Reals, Request};
 use crate::verdict::Verdict;
+
+/// The connection that a packet starts.
+pub(super) struct Chosen {
+    pub(super) new: NewFlow,
+    /// Whether it ends with the packet (reference 6).
+    one_packet: bool,
+}
 
 impl Lcore {
     /// No flow has the packet's key.
@@ -59,12 +68,16 @@ impl Lcore {
             let before = flow.expires;
             let activity = proto::advance(flow, Direction::Out, parsed.flags, &self.timeouts, packet.now);
             let sooner = flow.expires.since(before) < 0;
+            let assured = flow.flags & flags::UNASSURED != 0 && proto::assures(flow, Direction::Out);
             if let Some(real) = self.stats.real(flow.real)
                 && real.is_available()
             {
                 real.count(Direction::Out, parsed.ip_len);
             }
             self.follow_up(id, activity, sooner);
+            if assured {
+                self.assure(id);
+            }
         }
         self.pass(packet.ingress)
     }
@@ -79,7 +92,13 @@ impl Lcore {
         if !may_start || parsed.kind == Kind::Ipsec4 {
             return self.pass(packet.ingress);
         }
-        match self.new_flow(packet) {
+        let made = match self.choose(packet) {
+            Ok(Some(Chosen { new, one_packet: true })) => return self.one_packet(packet, &new),
+            Ok(Some(Chosen { new, .. })) => self.make(packet, &new).map(Some),
+            Ok(None) => Ok(None),
+            Err(reason) => Err(reason),
+        };
+        match made {
             Ok(Some(id)) => self.first_packet(packet, id),
             Ok(None) => self.pass(packet.ingress),
             Err(reason) => self.drop(reason),
@@ -104,27 +123,47 @@ impl Lcore {
         verdict
     }
 
-    /// Chooses a real and makes the flow; `None` where the packet is the kernel's.
-    fn new_flow(&mut self, packet: &Packet<'_>) -> Result<Option<FlowId>, DropReason> {
+    /// The service that a packet asks for, and its slot: where a firewall mark names one, that goes first (reference 1).
+    fn service_of(&self, packet: &Packet<'_>) -> Option<(u32, &Arc<Service>)> {
         let parsed = packet.parsed;
-        let Some((slot, service)) = self.snapshot.service_at((parsed.protocol, parsed.dst, parsed.dport))
-        else {
-            return Ok(None);
-        };
+        self.snapshot.service_at((parsed.protocol, parsed.dst, parsed.dport))
+    }
+
+    /// Chooses a real; `None` where the packet is the kernel's.
+    fn choose(&mut self, packet: &Packet<'_>) -> Result<Option<Chosen>, DropReason> {
+        let Some((slot, service)) = self.service_of(packet) else { return Ok(None) };
+        let (port, persistence) = (service.config.key.port(), service.config.persistence);
+        let one_packet = service.config.one_packet && packet.parsed.protocol == Protocol::Udp as u8;
         if self.defence.turns_away(self.snapshot.switches.drop_rate) {
             return Err(DropReason::DropPacket);
         }
         // The kernel never schedules clients that call from the port of FTP's data connections (reference 4.2).
-        if parsed.sport == FTP_DATA {
+        if packet.parsed.sport == FTP_DATA {
             return Ok(None);
         }
-        // Without persistence a service is of one port, port 0 and FTP's data included (reference 4.4, 4.5).
-        let port = service.config.key.port();
-        if port != parsed.dport {
-            return if port == FTP { Ok(None) } else { Err(DropReason::NoReal) };
+        let dport = packet.parsed.dport;
+        let new = match persistence {
+            Some(persistence) => self.choose_persistent(packet, slot, persistence, one_packet)?,
+            // Without persistence a service is of one port, port 0 and FTP's data included (reference 4.4, step 8).
+            None if port != dport => None,
+            None => self.pick(packet, slot).and_then(|at| {
+                let real = self.snapshot.service(slot)?.reals.get(at)?;
+                describe(packet, real, true, None)
+            }),
+        };
+        match new {
+            Some(new) => Ok(Some(Chosen { new, one_packet })),
+            // FTP's service takes far more ports than are its (reference 4.5).
+            None if port == FTP && dport != FTP => Ok(None),
+            None => Err(DropReason::NoReal),
         }
-        let scheduler = self.services.get_mut(slot as usize).and_then(|state| state.scheduler.as_mut());
-        let Some(scheduler) = scheduler else { return Err(DropReason::NoReal) };
+    }
+
+    /// What the service's scheduler says: a place in its list of reals.
+    pub(super) fn pick(&mut self, packet: &Packet<'_>, slot: u32) -> Option<usize> {
+        let parsed = packet.parsed;
+        let service = self.snapshot.service(slot)?;
+        let scheduler = self.services.get_mut(slot as usize)?.scheduler.as_mut()?;
         let reals = Reals { list: &service.reals, table: &self.table, shared: &service.shared };
         let request = Request {
             source: Ipv4Addr::from_bits(parsed.src).into(),
@@ -135,21 +174,34 @@ impl Lcore {
             now: packet.now,
             lblcr_expiration: self.snapshot.switches.lblcr_expiration,
         };
-        let at = scheduler.pick(reals, &request).ok_or(DropReason::NoReal)?;
-        let new = describe(packet, service, at).ok_or(DropReason::NoReal)?;
-        let mut made = self.flows.insert(&new, packet.hash);
-        if made.is_none() && self.make_room() {
-            made = self.flows.insert(&new, packet.hash);
+        scheduler.pick(reals, &request)
+    }
+
+    /// Makes the flow, in another's place if need be.
+    fn make(&mut self, packet: &Packet<'_>, new: &NewFlow) -> Result<FlowId, DropReason> {
+        let mut made = self.flows.insert(new, packet.hash);
+        if made.is_none() && self.make_room(packet.now) {
+            made = self.flows.insert(new, packet.hash);
         }
-        made.map(Some).ok_or(DropReason::FlowTableFull)
+        if made.is_none()
+            && let Some(template) = new.template
+        {
+            self.templates.release(template, End::Expired, packet.now);
+        }
+        made.ok_or(DropReason::FlowTableFull)
     }
 }
 
-fn describe(packet: &Packet<'_>, service: &Service, at: usize) -> Option<NewFlow> {
+/// A flow to `real`; the real's own port, where it has one, stands for that of the service only (`is_port`).
+pub(super) fn describe(
+    packet: &Packet<'_>,
+    real: &Real,
+    is_port: bool,
+    template: Option<TemplateId>,
+) -> Option<NewFlow> {
     let parsed = packet.parsed;
-    let real = service.reals.get(at)?;
     let IpAddr::V4(address) = real.config.address else { return None };
-    let real_port = if real.config.port == 0 { parsed.dport } else { real.config.port };
+    let real_port = if real.config.port == 0 || !is_port { parsed.dport } else { real.config.port };
     Some(NewFlow {
         protocol: parsed.protocol,
         client: parsed.src,
@@ -161,5 +213,6 @@ fn describe(packet: &Packet<'_>, service: &Service, at: usize) -> Option<NewFlow
         forward: real.config.forward,
         real: real.id,
         expires: packet.now.after(proto::CREATION),
+        template,
     })
 }

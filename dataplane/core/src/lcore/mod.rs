@@ -7,16 +7,19 @@ mod evict;
 mod forward;
 mod load;
 mod miss;
+mod one_packet;
+mod persistent;
 mod random;
 
 use std::sync::Arc;
 
-use count::unbind;
+use count::Bonds;
 
 use crate::config::Snapshot;
 use crate::fib::Fib;
 use crate::flow::{FlowId, FlowTable, FlowView, Seed};
 use crate::owner::Ownership;
+use crate::persist::{End, Templates, Walk};
 use crate::proto::StateTimeouts;
 use crate::real::RealTable;
 use crate::stats::LcoreStats;
@@ -51,6 +54,9 @@ pub struct Lcore {
     fib: Arc<Fib>,
     timeouts: StateTimeouts,
     table: Arc<RealTable>,
+    /// All lcores'.
+    templates: Arc<Templates>,
+    walk: Walk,
     stats: Arc<LcoreStats>,
     random: random::Random,
     /// Where to look next for a flow to end when the table is full.
@@ -83,6 +89,8 @@ impl Lcore {
             timeouts: StateTimeouts::new(&snapshot),
             snapshot: Arc::new(Snapshot::empty()),
             fib: Arc::default(),
+            templates: Arc::new(Templates::new(0, config.seed, Arc::clone(&table))),
+            walk: Walk::new(config.id, config.lcores, config.now),
             table,
             stats,
             random: random::Random::new(config.seed, config.id),
@@ -99,6 +107,13 @@ impl Lcore {
     #[must_use]
     pub fn with_ownership(mut self, ownership: Ownership) -> Self {
         self.ownership = ownership;
+        self
+    }
+
+    /// With room for persistence templates; all lcores have to be given the same table, before the first packet.
+    #[must_use]
+    pub fn with_templates(mut self, templates: Arc<Templates>) -> Self {
+        self.templates = templates;
         self
     }
 
@@ -120,22 +135,25 @@ impl Lcore {
         self.flows.capacity()
     }
 
-    /// Ends the flows whose time has come; `budget` bounds the flows and empty wheel slots looked at. With
+    /// Ends the flows whose time has come; `budget` bounds the flows and empty wheel slots looked at, and the templates. With
     /// expire_nodest_conn, flows whose real was removed end here too, within a walk over the table; so do those that
     /// drop_entry chooses.
     pub fn expire(&mut self, now: Jiffies, budget: usize) {
         if let Some(from) = self.sweep {
-            self.sweep = self.end_orphans(from, budget);
+            self.sweep = self.end_orphans(from, budget, now);
         }
         let mut left = budget;
-        let Self { flows, services, table, stats, .. } = self;
+        let Self { flows, services, table, stats, templates, .. } = self;
+        let mut bonds = Bonds { stats, table, services, templates };
         flows.expire(now, &mut left, |flow| {
             stats.flows_expired.add(1);
-            unbind(stats, table, services, flow);
+            // Its time came then; that the wheel finds out now must not keep a template alive.
+            bonds.unbind(flow, End::Expired, flow.expires);
         });
         if self.snapshot.switches.drop_entry {
             self.drop_entries(now, budget);
         }
+        self.templates.expire(&mut self.walk, now, budget);
         self.stats.flows.set(self.flows.used() as u64);
     }
 
@@ -157,20 +175,21 @@ impl Lcore {
 
     /// Ends the flows from slot `from` on whose real is not available; looks at `budget` slots and returns where to go
     /// on.
-    fn end_orphans(&mut self, from: u32, budget: usize) -> Option<u32> {
+    fn end_orphans(&mut self, from: u32, budget: usize, now: Jiffies) -> Option<u32> {
         let end = from.saturating_add(u32::try_from(budget).unwrap_or(u32::MAX));
         for slot in from..end.min(u32::try_from(self.flows.capacity()).unwrap_or(u32::MAX)) {
             let real = self.flows.get(FlowId(slot)).and_then(|flow| self.stats.real(flow.real));
             if real.is_some_and(|real| !real.is_available()) {
-                self.end(FlowId(slot));
+                self.end(FlowId(slot), End::Forced, now);
             }
         }
         ((end as usize) < self.flows.capacity()).then_some(end)
     }
 
     /// Ends one flow at once.
-    fn end(&mut self, id: FlowId) {
-        let Self { flows, services, table, stats, .. } = self;
-        flows.remove(id, |flow| unbind(stats, table, services, flow));
+    fn end(&mut self, id: FlowId, how: End, now: Jiffies) {
+        let Self { flows, services, table, stats, templates, .. } = self;
+        let mut bonds = Bonds { stats, table, services, templates };
+        flows.remove(id, |flow| bonds.unbind(flow, how, now));
     }
 }

@@ -183,6 +183,15 @@ pub(crate) fn unchanged(
     (expires.since(flow.expires) >= 0).then_some(expires)
 }
 
+/// Whether a packet that moved its flow shows that the client is answered: its template is assured by that.
+pub(crate) fn assures(flow: &Flow, direction: Direction) -> bool {
+    match flow.protocol() {
+        TCP => flow.state == tcp::ESTABLISHED,
+        SCTP => flow.state == sctp::ESTABLISHED,
+        _ => direction == Direction::Out,
+    }
+}
+
 /// The name of a state as the kernel prints it.
 pub(crate) fn state_name(protocol: u8, state: u8) -> &'static str {
     match protocol {

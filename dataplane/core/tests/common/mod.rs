@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use sluice_core::{
     Director, DropReason, Fib, FibPort, FlowView, Forward, Ingress, Jiffies, Lcore, LcoreConfig, LcoreStats,
-    Limits, Overhead, Protocol, RealConfig, RealCounts, RealId, RealStats, RealTable, Route, ServiceConfig,
-    ServiceKey, Switches, Verdict,
+    Limits, Overhead, Persistence, Protocol, RealConfig, RealCounts, RealId, RealStats, RealTable, Route,
+    ServiceConfig, ServiceKey, Switches, TemplateView, Templates, Verdict,
 };
 use sluice_packet::PacketBuf;
 use sluice_packet::build::{ArrayBuf, Frame};
@@ -65,6 +65,12 @@ pub(crate) fn service(protocol: Protocol, port: u16, scheduler: &str) -> Service
     }
 }
 
+/// The same, whose clients keep their real for so many seconds; clients of one /`length` count as one.
+pub(crate) fn persistent(config: ServiceConfig, timeout: u32, length: u32) -> ServiceConfig {
+    let netmask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+    ServiceConfig { persistence: Some(Persistence { timeout, netmask }), ..config }
+}
+
 /// The default route leads to the gateway, 10/8 is on the inside link; the gateway and reals 1 to 9 are resolved.
 pub(crate) fn fib() -> Fib {
     let mut fib = Fib::default();
@@ -111,6 +117,7 @@ pub(crate) struct Lab {
     pub(crate) director: Director,
     pub(crate) fib: Fib,
     pub(crate) table: Arc<RealTable>,
+    pub(crate) templates: Arc<Templates>,
     pub(crate) stats: Arc<LcoreStats>,
     pub(crate) lcore: Lcore,
     pub(crate) now: Jiffies,
@@ -121,18 +128,25 @@ impl Lab {
         Self::with_flows(1024)
     }
 
-    /// A flow table of that size. The clock starts short of its wrap.
+    /// A flow table of that size.
     pub(crate) fn with_flows(flows: usize) -> Self {
-        Self::with(flows, RealTable::new(64))
+        Self::with_tables(flows, 256)
+    }
+
+    /// Tables of these sizes for flows and templates.
+    pub(crate) fn with_tables(flows: usize, templates: usize) -> Self {
+        Self::with(flows, templates, RealTable::new(64))
     }
 
     /// Reals whose load is counted so.
     pub(crate) fn with_overhead(overhead: Overhead) -> Self {
-        Self::with(1024, RealTable::with_overhead(64, overhead))
+        Self::with(1024, 256, RealTable::with_overhead(64, overhead))
     }
 
-    fn with(flows: usize, table: RealTable) -> Self {
+    /// The clock starts short of its wrap.
+    fn with(flows: usize, templates: usize, table: RealTable) -> Self {
         let table = Arc::new(table);
+        let templates = Arc::new(Templates::new(templates, [0x7e3d, 0x71a7], Arc::clone(&table)));
         let stats = Arc::new(LcoreStats::new(64));
         let mut director = Director::new(Limits { services: 8 }, Arc::clone(&table));
         let fib = fib();
@@ -140,8 +154,9 @@ impl Lab {
         let now = Jiffies(u32::MAX - Jiffies::ticks(100));
         let config = LcoreConfig { id: 0, lcores: 1, flows, seed: [0x5eed, 0xfeed], now };
         let lcore =
-            Lcore::new(config, director.snapshot(), Arc::clone(&table), Arc::clone(&stats), &|_, _| ());
-        Self { director, fib, table, stats, lcore, now }
+            Lcore::new(config, director.snapshot(), Arc::clone(&table), Arc::clone(&stats), &|_, _| ())
+                .with_templates(Arc::clone(&templates));
+        Self { director, fib, table, templates, stats, lcore, now }
     }
 
     /// A TCP service on port 80 with these reals, the first added first.
@@ -271,6 +286,26 @@ impl Lab {
         let mut page = Vec::with_capacity(self.lcore.capacity());
         assert_eq!(self.lcore.flows_page(self.now, 0, u32::MAX, &mut page), None);
         page
+    }
+
+    /// All templates, in the order of their clients, then endpoints.
+    pub(crate) fn templates(&self) -> Vec<TemplateView> {
+        let mut page = Vec::with_capacity(self.templates.capacity());
+        assert_eq!(self.templates.page(self.now, 0, u32::MAX, &mut page), None);
+        page.sort_by_key(|template| (template.client, template.virtual_endpoint, template.destination));
+        page
+    }
+
+    /// The only template.
+    pub(crate) fn template(&self) -> TemplateView {
+        let templates = self.templates();
+        assert_eq!(templates.len(), 1, "{templates:?}");
+        templates[0]
+    }
+
+    /// Templates that name the real.
+    pub(crate) fn persistent(&self, id: RealId) -> u32 {
+        self.counts(id).persistent()
     }
 
     /// The only flow.

@@ -6,18 +6,20 @@ mod common;
 mod locality;
 mod naive;
 mod schedulers;
+mod templates;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use common::*;
-use naive::{Model, Packet, Real, SERVICES, Service, Tuple, listing_of};
+use naive::{ENDPOINTS, Model, Packet, Real, SERVICES, Service, Tuple, listing_of};
 use proptest::prelude::*;
 use sluice_core::{
-    ConfigError, DropReason, Forward, Jiffies, Protocol, RealConfig, RealId, ServiceConfig, ServiceKey,
-    Switches, Timeouts, Verdict,
+    ConfigError, DropReason, Forward, Jiffies, Persistence, Protocol, RealConfig, RealId, ServiceConfig,
+    ServiceKey, Switches, Timeouts, Verdict,
 };
 use sluice_packet::build::Frame;
 use sluice_packet::header::flags::{ACK, FIN, RST, SYN};
+use templates::rows_of;
 
 /// A slot of the timer wheel in jiffies. Time goes by whole slots, so that a flow ends just when it is due: no timeout
 /// is a multiple of it.
@@ -43,17 +45,43 @@ struct Spec {
 
 impl Spec {
     fn config(&self, service: usize) -> RealConfig {
-        let port = if self.kind == 0 { 0 } else { SERVICES[service].1 };
+        let port = match (self.kind, SERVICES[service].1) {
+            (0, _) => 0,
+            // Of a service of all ports the real's own does not count.
+            (_, 0) => 8080,
+            (_, port) => port,
+        };
         let forward = if self.kind == 2 { Forward::Route } else { Forward::Masq };
         let lower = self.lower.min(self.upper);
         RealConfig { forward, weight: self.weight, upper: self.upper, lower, ..masq(self.n, port) }
     }
 }
 
+/// A service as an operation names it.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    scheduler: &'static str,
+    persistence: Option<Persistence>,
+    one_packet: bool,
+}
+
+impl Wish {
+    const fn plain(scheduler: &'static str) -> Self {
+        Self { scheduler, persistence: None, one_packet: false }
+    }
+
+    fn config(&self, number: usize) -> ServiceConfig {
+        let (protocol, port) = SERVICES[number];
+        let protocol = if protocol == 6 { Protocol::Tcp } else { Protocol::Udp };
+        let (persistence, one_packet) = (self.persistence, self.one_packet);
+        ServiceConfig { persistence, one_packet, ..service(protocol, port, self.scheduler) }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Operation {
-    AddService(usize, &'static str),
-    EditService(usize, &'static str),
+    AddService(usize, Wish),
+    EditService(usize, Wish),
     DeleteService(usize),
     Flush,
     AddReal(usize, Spec),
@@ -80,7 +108,21 @@ struct Sent {
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let service = || 0..SERVICES.len();
-    let scheduler = || prop::sample::select(SCHEDULERS.to_vec());
+    let persistence = (
+        prop::sample::select(vec![1u32, 30, 100, 400, 3600]),
+        prop::sample::select(vec![u32::MAX, 0xffff_ff00, 1]),
+    )
+        .prop_map(|(timeout, netmask)| Persistence { timeout, netmask });
+    let persistence = prop::option::of(persistence).boxed();
+    let wish = || {
+        (prop::sample::select(SCHEDULERS.to_vec()), persistence.clone(), any::<[bool; 2]>()).prop_map(
+            |(scheduler, persistence, [one, packet])| Wish {
+                scheduler,
+                persistence,
+                one_packet: one && packet,
+            },
+        )
+    };
     let spec = || {
         (
             1u8..=3,
@@ -93,22 +135,23 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     };
     let flags = prop::sample::select(vec![SYN, SYN, ACK, ACK, SYN | ACK, FIN | ACK, RST, 0]).boxed();
     let sent = || {
-        (service(), 1u8..=2, 1000u16..1002, flags.clone(), 0usize..3).prop_map(
-            |(service, client, cport, flags, payload)| {
+        (0..ENDPOINTS.len(), 1u8..=2, 1000u16..1002, flags.clone(), 0usize..3).prop_map(
+            |(endpoint, client, cport, flags, payload)| {
                 let client = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, client), cport);
-                Sent { tuple: (service, client), flags, payload }
+                Sent { tuple: (endpoint, client), flags, payload }
             },
         )
     };
     let rate = || prop_oneof![3 => Just(0), 1 => 1u32..=4];
-    let switches = (0u8..4, any::<[bool; 5]>(), rate()).prop_map(
+    let switches = (0u8..4, any::<[bool; 6]>(), rate()).prop_map(
         |(
             conn_reuse_mode,
-            [expire_nodest_conn, sloppy_tcp, drop_at_once, drop_entry, secure_tcp],
+            [expire_nodest_conn, sloppy_tcp, drop_at_once, drop_entry, secure_tcp, quiescent],
             drop_rate,
         )| Switches {
             conn_reuse_mode,
             expire_nodest_conn,
+            expire_quiescent_template: quiescent,
             sloppy_tcp,
             drop_rate,
             drop_at_once,
@@ -124,8 +167,8 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let slots =
         prop_oneof![3 => 1u64..8, 1 => prop::sample::select(vec![39u64, 40, 235, 469, 1172, 3516, 15_000])];
     let operation = prop_oneof![
-        3 => (service(), scheduler()).prop_map(|(s, name)| Operation::AddService(s, name)),
-        1 => (service(), scheduler()).prop_map(|(s, name)| Operation::EditService(s, name)),
+        3 => (service(), wish()).prop_map(|(s, wish)| Operation::AddService(s, wish)),
+        1 => (service(), wish()).prop_map(|(s, wish)| Operation::EditService(s, wish)),
         1 => service().prop_map(Operation::DeleteService),
         1 => prop_oneof![1 => Just(Operation::Flush), 4 => Just(Operation::Load)],
         8 => (service(), spec()).prop_map(|(s, spec)| Operation::AddReal(s, spec)),
@@ -143,27 +186,28 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         .prop_map(|(first, then)| [first, then].concat())
 }
 
+/// What `-p 100` asks for.
+const KEPT: Persistence = Persistence { timeout: 100, netmask: u32::MAX };
+
 /// Something to talk to from the start, so that most sequences have flows.
 fn furnished() -> Vec<Operation> {
     let spec = |n, kind| Spec { n, kind, weight: u32::from(n), upper: 0, lower: 0 };
     vec![
-        Operation::AddService(0, "rr"),
+        Operation::AddService(0, Wish::plain("rr")),
         Operation::AddReal(0, spec(1, 1)),
         Operation::AddReal(0, spec(2, 2)),
-        Operation::AddService(2, "wrr"),
+        Operation::AddService(2, Wish::plain("wrr")),
         Operation::AddReal(2, spec(1, 0)),
         Operation::AddReal(2, spec(3, 2)),
+        Operation::AddService(3, Wish { persistence: Some(KEPT), ..Wish::plain("rr") }),
+        Operation::AddReal(3, spec(1, 1)),
+        Operation::AddReal(3, spec(2, 1)),
         Operation::Load,
     ]
 }
 
 fn key(number: usize) -> ServiceKey {
-    config(number, "rr").key
-}
-
-fn config(number: usize, scheduler: &str) -> ServiceConfig {
-    let (protocol, port) = SERVICES[number];
-    service(if protocol == 6 { Protocol::Tcp } else { Protocol::Udp }, port, scheduler)
+    Wish::plain("rr").config(number).key
 }
 
 /// A removed real: what it was of, and since when it is seen to be idle.
@@ -186,7 +230,7 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let mut lab = Lab::with_flows(64);
+        let mut lab = Lab::with_tables(64, 64);
         // To the start of a slot.
         lab.wait(SLOT as u32 - lab.now.0 % SLOT as u32);
         Self { lab, model: Model::new(), removed: Vec::new(), next: 0 }
@@ -199,8 +243,8 @@ impl Pair {
 
     fn apply(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
         match operation {
-            Operation::AddService(number, scheduler) => self.add_service(*number, scheduler)?,
-            Operation::EditService(number, scheduler) => self.edit_service(*number, scheduler)?,
+            Operation::AddService(number, wish) => self.add_service(*number, *wish)?,
+            Operation::EditService(number, wish) => self.edit_service(*number, *wish)?,
             Operation::DeleteService(number) => self.delete_service(*number)?,
             Operation::Flush => {
                 self.lab.director.flush();
@@ -244,27 +288,31 @@ impl Pair {
         self.model.load();
     }
 
-    fn add_service(&mut self, number: usize, scheduler: &'static str) -> Result<(), TestCaseError> {
-        let outcome = self.lab.director.add_service(config(number, scheduler));
+    fn add_service(&mut self, number: usize, wish: Wish) -> Result<(), TestCaseError> {
+        let outcome = self.lab.director.add_service(wish.config(number));
         if self.model.wanted.services[number].is_some() {
             prop_assert_eq!(outcome, Err(ConfigError::ServiceExists));
             return Ok(());
         }
         prop_assert_eq!(outcome, Ok(()));
         let uid = self.unique();
-        self.model.wanted.services[number] = Some(Service { uid, binding: uid, scheduler, reals: vec![] });
+        let Wish { scheduler, persistence, one_packet } = wish;
+        let (binding, reals) = (uid, vec![]);
+        self.model.wanted.services[number] =
+            Some(Service { uid, persistence, one_packet, scheduler, binding, reals });
         Ok(())
     }
 
-    fn edit_service(&mut self, number: usize, scheduler: &'static str) -> Result<(), TestCaseError> {
-        let outcome = self.lab.director.edit_service(config(number, scheduler));
+    fn edit_service(&mut self, number: usize, wish: Wish) -> Result<(), TestCaseError> {
+        let outcome = self.lab.director.edit_service(wish.config(number));
         let binding = self.unique();
         match &mut self.model.wanted.services[number] {
             None => prop_assert_eq!(outcome, Err(ConfigError::NoService)),
             Some(service) => {
                 prop_assert_eq!(outcome, Ok(()));
-                if service.scheduler != scheduler {
-                    (service.scheduler, service.binding) = (scheduler, binding);
+                (service.persistence, service.one_packet) = (wish.persistence, wish.one_packet);
+                if service.scheduler != wish.scheduler {
+                    (service.scheduler, service.binding) = (wish.scheduler, binding);
                 }
             }
         }
@@ -356,10 +404,10 @@ impl Pair {
         // A flush removes services in no particular order.
         let mut freed = self.lab.director.collect_trash(self.lab.now);
         freed.sort();
-        let (now, counts) = (self.model.now, &self.model.counts);
+        let (now, counts, templates) = (self.model.now, &self.model.counts, &self.model.templates);
         let mut expected: Vec<RealId> = Vec::new();
         self.removed.retain_mut(|old| {
-            if counts[&old.real.id].total > 0 {
+            if counts[&old.real.id].total > 0 || templates.of_real(old.real.id) > 0 {
                 old.idle_since = None;
                 return true;
             }
@@ -377,7 +425,7 @@ impl Pair {
     /// The packet as the model sees it, and as a frame from a client or (with its source) towards one.
     fn packet(sent: Sent, reply_from: Option<Ipv4Addr>) -> (Packet, Frame) {
         let Sent { tuple: (number, client), flags, payload } = sent;
-        let (protocol, port) = SERVICES[number];
+        let (protocol, port) = ENDPOINTS[number];
         let (ends, sport, dport) = match reply_from {
             None => (from_gateway(*client.ip()), client.port(), port),
             Some(source) => (from_link(1).ipv4(source, *client.ip()), port, client.port()),
@@ -407,7 +455,7 @@ impl Pair {
         if verdict == Verdict::ToKernel {
             prop_assert_eq!(bytes, frame.build());
         } else {
-            let vip = SocketAddrV4::new(VIP, SERVICES[sent.tuple.0].1);
+            let vip = SocketAddrV4::new(VIP, ENDPOINTS[sent.tuple.0].1);
             let seen = wire::seen(&bytes);
             prop_assert_eq!((seen.source, seen.destination), (vip, sent.tuple.1));
         }
@@ -416,10 +464,12 @@ impl Pair {
 
     fn compare(&self) -> Result<(), TestCaseError> {
         prop_assert_eq!(listing_of(&self.lab.flows()), self.model.listing());
+        prop_assert_eq!(rows_of(&self.lab.templates()), self.model.templates.listing(self.model.now));
         for (&id, counts) in &self.model.counts {
             let held = self.lab.counts(id);
             prop_assert_eq!((held.active(), held.total()), (counts.active, counts.total), "{:?}", id);
             prop_assert_eq!(held.overloaded(), counts.overloaded, "{:?}", id);
+            prop_assert_eq!(held.persistent(), self.model.templates.of_real(id), "{:?}", id);
             let stats = self.model.stats.get(&id).copied().unwrap_or_default();
             prop_assert_eq!(self.lab.real_stats(id), stats, "{:?}", id);
         }

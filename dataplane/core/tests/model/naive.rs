@@ -1,15 +1,21 @@
 //! The load balancer as the reference words it, naively: lists and maps, one flow after the other.
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
-use sluice_core::{DropReason, FlowView, Forward, RealId, RealStats, Switches, Timeouts, Verdict};
+use sluice_core::{
+    DropReason, FlowView, Forward, Persistence, RealId, RealStats, Switches, Timeouts, Verdict,
+};
 
 use crate::common::tcp_table::{Event, Seen, Table};
 use crate::common::{TO_CLIENT, TO_REAL, VIP, real};
 use crate::schedulers::{Asked, Scheduler};
+use crate::templates::Templates;
 
 /// The services there may be, by number: protocol and port.
-pub(crate) const SERVICES: [(u8, u16); 3] = [(6, 80), (6, 81), (17, 53)];
+pub(crate) const SERVICES: [(u8, u16); 4] = [(6, 80), (6, 81), (17, 53), (6, 0)];
+
+/// Where packets go, by number: the first are the services' own.
+pub(crate) const ENDPOINTS: [(u8, u16); 4] = [(6, 80), (6, 81), (17, 53), (6, 82)];
 
 /// A real of a service.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +33,8 @@ pub(crate) struct Real {
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) uid: u64,
+    pub(crate) persistence: Option<Persistence>,
+    pub(crate) one_packet: bool,
     pub(crate) scheduler: &'static str,
     /// Another each time that a scheduler of another name takes over.
     pub(crate) binding: u64,
@@ -37,7 +45,7 @@ pub(crate) struct Service {
 /// What the operator has asked for, or what the lcore has taken over.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
-    pub(crate) services: [Option<Service>; 3],
+    pub(crate) services: [Option<Service>; 4],
     pub(crate) switches: Switches,
     pub(crate) timeouts: Timeouts,
 }
@@ -45,6 +53,15 @@ pub(crate) struct Config {
 impl Config {
     fn real(&self, id: RealId) -> Option<&Real> {
         self.services.iter().flatten().flat_map(|service| &service.reals).find(|real| real.id == id)
+    }
+
+    /// The service that takes the packets to an endpoint: its own, or TCP's of port 0 (reference 1).
+    fn service_of(&self, endpoint: usize) -> Option<usize> {
+        let (protocol, port) = ENDPOINTS[endpoint];
+        let is_it = |number: &usize| SERVICES[*number] == (protocol, port);
+        let candidates = (0..SERVICES.len()).filter(|number| self.services[*number].is_some());
+        let port_0 = candidates.clone().find(|number| SERVICES[*number] == (protocol, 0));
+        candidates.into_iter().find(is_it).or(port_0)
     }
 }
 
@@ -91,7 +108,7 @@ impl Counts {
     }
 }
 
-/// Service number, client and client port: what tells flows apart.
+/// Endpoint, client and client port: what tells flows apart.
 pub(crate) type Tuple = (usize, SocketAddrV4);
 
 #[derive(Clone, Debug)]
@@ -103,6 +120,8 @@ struct Flow {
     replied: bool,
     expires: u64,
     in_packets: u32,
+    /// The template it is under.
+    template: Option<u64>,
 }
 
 /// A packet: whose, its flags, its IP bytes.
@@ -117,10 +136,11 @@ pub(crate) struct Packet {
 pub(crate) struct Model {
     pub(crate) wanted: Config,
     loaded: Config,
-    schedulers: [Option<Scheduler>; 3],
+    schedulers: [Option<Scheduler>; 4],
     pub(crate) counts: BTreeMap<RealId, Counts>,
     pub(crate) stats: BTreeMap<RealId, RealStats>,
     flows: BTreeMap<Tuple, Flow>,
+    pub(crate) templates: Templates,
     pub(crate) drops: BTreeMap<DropReason, u64>,
     /// Jiffies since the start.
     pub(crate) now: u64,
@@ -141,6 +161,7 @@ impl Model {
             counts: BTreeMap::new(),
             stats: BTreeMap::new(),
             flows: BTreeMap::new(),
+            templates: Templates::default(),
             drops: BTreeMap::new(),
             now: 0,
             sweep: false,
@@ -189,11 +210,25 @@ impl Model {
     /// Time passes and flows end.
     pub(crate) fn wait(&mut self, jiffies: u64) {
         self.now += jiffies;
-        let sweep = std::mem::take(&mut self.sweep);
-        let ends = |flow: &Flow| flow.expires <= self.now || (sweep && self.loaded.real(flow.real).is_none());
-        let ended: Vec<Tuple> = self.flows.iter().filter(|(_, flow)| ends(flow)).map(|(&t, _)| t).collect();
-        for tuple in ended {
-            self.end(tuple);
+        if std::mem::take(&mut self.sweep) {
+            let is_orphan = |flow: &Flow| self.loaded.real(flow.real).is_none();
+            let orphans: Vec<Tuple> =
+                self.flows.iter().filter(|(_, flow)| is_orphan(flow)).map(|(&t, _)| t).collect();
+            for tuple in orphans {
+                self.end(tuple, true, self.now);
+            }
+        }
+        loop {
+            let flow = self.flows.iter().map(|(&tuple, flow)| (flow.expires, tuple)).min();
+            let flow = flow.filter(|(time, _)| *time <= self.now);
+            let timer = self.templates.next_timer().filter(|(time, _)| *time <= self.now);
+            match (timer, flow) {
+                (Some((time, id)), flow) if flow.is_none_or(|(ends, _)| time <= ends) => {
+                    self.templates.fire(id);
+                }
+                (_, Some((time, tuple))) => self.end(tuple, false, time),
+                (_, None) => return,
+            }
         }
     }
 
@@ -202,9 +237,10 @@ impl Model {
         if let Some(flow) = self.flows.get(&packet.tuple) {
             let switches = self.loaded.switches;
             let real = self.loaded.real(flow.real);
-            let is_syn = SERVICES[packet.tuple.0].0 == 6 && packet.flags & 2 != 0;
+            let is_syn = ENDPOINTS[packet.tuple.0].0 == 6 && packet.flags & 2 != 0;
             let quiesced = real.is_some_and(|real| real.weight == 0);
-            let renew = is_syn && ((switches.expire_nodest_conn && quiesced) || self.may_be_reused(flow));
+            let reused = flow.template.is_none() && self.may_be_reused(flow);
+            let renew = is_syn && ((switches.expire_nodest_conn && quiesced) || reused);
             let gone = real.is_none();
             if gone && !renew && !switches.expire_nodest_conn {
                 return (self.drop(DropReason::RealGone), None);
@@ -212,7 +248,7 @@ impl Model {
             if !gone && !renew {
                 return self.follow(packet);
             }
-            self.end(packet.tuple);
+            self.end(packet.tuple, false, self.now);
         }
         self.schedule(packet)
     }
@@ -227,11 +263,13 @@ impl Model {
     }
 
     fn schedule(&mut self, packet: Packet) -> (Verdict, Option<SocketAddrV4>) {
-        let (number, client) = packet.tuple;
-        let Some(service) = &self.loaded.services[number] else { return (Verdict::ToKernel, None) };
+        let (endpoint, client) = packet.tuple;
+        let Some(number) = self.loaded.service_of(endpoint) else { return (Verdict::ToKernel, None) };
+        let Some(service) = self.loaded.services[number].clone() else { return (Verdict::ToKernel, None) };
+        let (protocol, port) = ENDPOINTS[endpoint];
         let sloppy = self.loaded.switches.sloppy_tcp;
         let starts = packet.flags & 4 == 0 && (packet.flags & 2 != 0 || sloppy);
-        if SERVICES[number].0 == 6 && !starts {
+        if protocol == 6 && !starts {
             return (Verdict::ToKernel, None);
         }
         let rate = self.loaded.switches.drop_rate;
@@ -242,25 +280,77 @@ impl Model {
                 return (self.drop(DropReason::DropPacket), None);
             }
         }
-        let scheduler = self.schedulers[number].as_mut().unwrap();
-        let asked = Asked { reals: &service.reals, counts: &self.counts };
-        let Some(at) = scheduler.pick(asked, *client.ip(), self.now) else {
-            return (self.drop(DropReason::NoReal), None);
+        let one_packet = service.one_packet && protocol == 17;
+        let chosen = match service.persistence {
+            Some(persistence) => {
+                self.choose_persistent(number, &service, endpoint, *client.ip(), persistence, one_packet)
+            }
+            None if SERVICES[number].1 != port => None,
+            None => self.pick(number, &service, *client.ip()).map(|real| (real, None)),
         };
-        let chosen = &service.reals[at];
+        let Some((chosen, template)) = chosen else { return (self.drop(DropReason::NoReal), None) };
+        // Ports match whatever the real's is: it is the service's or 0, or does not count.
+        let destination = SocketAddrV4::new(real(chosen.n), port);
+        if one_packet {
+            let stats = self.stats.entry(chosen.id).or_default();
+            stats.conns += 1;
+            stats.in_packets += 1;
+            stats.in_bytes += packet.bytes;
+            let vip = SocketAddrV4::new(VIP, port);
+            return (TO_REAL, Some(if chosen.forward == Forward::Masq { destination } else { vip }));
+        }
         let flow = Flow {
             real: chosen.id,
-            destination: SocketAddrV4::new(real(chosen.n), SERVICES[number].1),
+            destination,
             masq: chosen.forward == Forward::Masq,
             state: "NONE".to_owned(),
             replied: false,
             expires: self.now + 3 * 250,
             in_packets: 0,
+            template,
         };
         self.counts.get_mut(&chosen.id).unwrap().bind();
         self.stats.entry(chosen.id).or_default().conns += 1;
-        self.flows.insert((number, client), flow);
+        self.flows.insert(packet.tuple, flow);
         self.follow(packet)
+    }
+
+    fn pick(&mut self, number: usize, service: &Service, client: Ipv4Addr) -> Option<Real> {
+        let asked = Asked { reals: &service.reals, counts: &self.counts };
+        let at = self.schedulers[number].as_mut().unwrap().pick(asked, client, self.now)?;
+        Some(service.reals[at].clone())
+    }
+
+    /// The real of the client's template, and the template if a flow is to be under it (reference 4.1).
+    fn choose_persistent(
+        &mut self,
+        number: usize,
+        service: &Service,
+        endpoint: usize,
+        client: Ipv4Addr,
+        persistence: Persistence,
+        one_packet: bool,
+    ) -> Option<(Real, Option<u64>)> {
+        let ((protocol, port), is_port) = (ENDPOINTS[endpoint], SERVICES[number].1 == ENDPOINTS[endpoint].1);
+        let network = Ipv4Addr::from_bits(client.to_bits() & persistence.netmask);
+        let key = (protocol, network, if is_port { port } else { 0 });
+        let quiescent = self.loaded.switches.expire_quiescent_template;
+        let loaded = &self.loaded;
+        let usable = |id| loaded.real(id).is_some_and(|real| real.weight > 0 || !quiescent);
+        let id = match self.templates.find(key, usable) {
+            Some(id) => id,
+            None => {
+                let chosen = self.pick(number, service, client)?;
+                let shown = SocketAddrV4::new(real(chosen.n), if is_port { chosen.port } else { 0 });
+                self.templates.add(key, shown, chosen.id, u64::from(persistence.timeout) * 250)
+            }
+        };
+        let template = self.templates.get(id).unwrap();
+        template.expires = self.now + template.timeout;
+        template.controls += u32::from(!one_packet);
+        template.packets += u32::from(one_packet);
+        let real = self.loaded.real(template.real).unwrap().clone();
+        Some((real, (!one_packet).then_some(id)))
     }
 
     /// A packet of the client that follows its flow.
@@ -268,7 +358,7 @@ impl Model {
         let flow = self.flows.get_mut(&packet.tuple).unwrap();
         flow.in_packets += 1;
         let seen = if flow.masq || flow.replied { Seen::Input } else { Seen::InputOnly };
-        let vip = SocketAddrV4::new(VIP, SERVICES[packet.tuple.0].1);
+        let vip = SocketAddrV4::new(VIP, ENDPOINTS[packet.tuple.0].1);
         let destination = if flow.masq { flow.destination } else { vip };
         let stats = self.stats.entry(flow.real).or_default();
         stats.in_packets += 1;
@@ -306,7 +396,7 @@ impl Model {
             if !self.may_go(&self.flows[&tuple]) {
                 return Err(format!("{tuple:?}: {:?}", self.flows[&tuple]));
             }
-            self.end(tuple);
+            self.end(tuple, true, self.now);
             self.dropped_entries += 1;
         }
         Ok(())
@@ -328,14 +418,21 @@ impl Model {
     fn advance(&mut self, packet: Packet, seen: Seen) {
         let flow = self.flows.get_mut(&packet.tuple).unwrap();
         let timeouts = self.loaded.timeouts;
-        if SERVICES[packet.tuple.0].0 == 17 {
+        let assured = flow.template.and_then(|id| self.templates.get(id));
+        if ENDPOINTS[packet.tuple.0].0 == 17 {
             flow.state = "UDP".to_owned();
             flow.expires = self.now + u64::from(timeouts.udp) * 250;
+            if let Some(template) = assured {
+                template.assured |= seen == Seen::Output;
+            }
             return;
         }
         let table = if self.loaded.switches.secure_tcp { &self.secure } else { &self.usual };
         let was_active = table.row(&flow.state).active;
         flow.state = table.next(&flow.state, seen, Event::of(packet.flags)).to_owned();
+        if let Some(template) = assured {
+            template.assured |= flow.state == "ESTABLISHED";
+        }
         let row = table.row(&flow.state);
         let seconds = match flow.state.as_str() {
             "ESTABLISHED" => timeouts.tcp,
@@ -347,10 +444,13 @@ impl Model {
         counts.active = counts.active + u32::from(row.active) - u32::from(was_active);
     }
 
-    fn end(&mut self, tuple: Tuple) {
+    fn end(&mut self, tuple: Tuple, forced: bool, at: u64) {
         let flow = self.flows.remove(&tuple).unwrap();
         let active = flow.state != "UDP" && self.usual.row(&flow.state).active;
         self.counts.get_mut(&flow.real).unwrap().unbind(active);
+        if let Some(template) = flow.template {
+            self.templates.release(template, forced, at);
+        }
     }
 
     fn drop(&mut self, reason: DropReason) -> Verdict {
@@ -372,7 +472,7 @@ impl Model {
 pub(crate) fn listing_of(flows: &[FlowView]) -> Vec<(Tuple, SocketAddrV4, RealId, String, u64)> {
     let view = |flow: &FlowView| {
         let endpoint = (flow.protocol, flow.virtual_endpoint.port());
-        let number = SERVICES.iter().position(|&service| service == endpoint).unwrap();
+        let number = ENDPOINTS.iter().position(|&one| one == endpoint).unwrap();
         assert_eq!(*flow.virtual_endpoint.ip(), VIP);
         ((number, flow.client), flow.destination, flow.real, flow.state.to_owned(), u64::from(flow.expires))
     };

@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
     within("tables.flows", config.tables.flows, 1024..=1 << 26)?;
     within("tables.reals", config.tables.reals, 1..=1 << 20)?;
     within("tables.services", config.tables.services, 1..=1 << 20)?;
+    within("tables.templates", config.tables.templates, 1024..=1 << 26)?;
     if config.control.socket.as_os_str().is_empty() {
         return Err("control.socket: must be a path".to_owned());
     }
@@ -145,6 +146,7 @@ mod tests {
                 "f:7: `overhead = \"old\"`: unknown variant `old`, expected `current` or `classic`",
             ),
             (port("[tables]\nflows = 1"), "f: tables.flows = 1: must be 1024 to 67108864"),
+            (port("[tables]\ntemplates = 0"), "f: tables.templates = 0: must be 1024 to 67108864"),
             (
                 port("twin = \"a-name-too-long-x\""),
                 "f: port wan: twin = \"a-name-too-long-x\": no interface name (1 to 15 characters, none of space / : , =)",

@@ -127,11 +127,13 @@ pub struct Tables {
     pub reals: usize,
     /// Virtual services, 1 to 2^20.
     pub services: usize,
+    /// Persistence templates of all workers together, 1024 to 2^26.
+    pub templates: usize,
 }
 
 impl Default for Tables {
     fn default() -> Self {
-        Self { flows: 1 << 20, reals: 1 << 14, services: 1 << 16 }
+        Self { flows: 1 << 20, reals: 1 << 14, services: 1 << 16, templates: 1 << 18 }
     }
 }
 

@@ -44,25 +44,37 @@ pub(crate) fn service_id(key: &core::ServiceKey) -> api::ServiceId {
     }
 }
 
-pub(crate) fn service_config(spec: api::ServiceSpec) -> core::ServiceConfig {
-    let full = match spec.id.family() {
-        api::Family::Ipv4 => u32::MAX,
-        api::Family::Ipv6 => 128,
+pub(crate) fn service_config(spec: api::ServiceSpec) -> Result<core::ServiceConfig, Refused> {
+    let persistence = match spec.persistent {
+        Some(wanted) => Some(core::Persistence {
+            timeout: wanted.timeout,
+            netmask: netmask(spec.id.family(), wanted.netmask)?,
+        }),
+        None => None,
     };
-    let netmask = |mask| match mask {
-        api::Netmask::V4(mask) => mask.to_bits(),
-        api::Netmask::V6(length) => u32::from(length),
-    };
-    core::ServiceConfig {
+    Ok(core::ServiceConfig {
         key: service_key(&spec.id),
         scheduler: spec.scheduler,
         flags: spec.flags.iter().fold(0, |bits, flag| bits | flag_bit(*flag)),
-        persistence: spec.persistent.map(|persistence| core::Persistence {
-            timeout: persistence.timeout,
-            netmask: persistence.netmask.map_or(full, netmask),
-        }),
+        persistence,
         one_packet: spec.one_packet,
         engine: spec.pe,
+    })
+}
+
+/// A mask of the service's family, the full one where there is none.
+fn netmask(family: api::Family, mask: Option<api::Netmask>) -> Result<u32, Refused> {
+    match (family, mask) {
+        (api::Family::Ipv4, None) => Ok(u32::MAX),
+        (api::Family::Ipv4, Some(api::Netmask::V4(mask))) => Ok(mask.to_bits()),
+        (api::Family::Ipv6, None) => Ok(128),
+        (api::Family::Ipv6, Some(api::Netmask::V6(length @ 1..=128))) => Ok(u32::from(length)),
+        (api::Family::Ipv4, Some(api::Netmask::V6(_))) => {
+            Err(RpcError::new(ErrorCode::Invalid, "netmask: an IPv4 service takes a dotted mask"))
+        }
+        (api::Family::Ipv6, Some(_)) => {
+            Err(RpcError::new(ErrorCode::Invalid, "netmask: an IPv6 service takes a prefix length, 1 to 128"))
+        }
     }
 }
 
@@ -154,15 +166,33 @@ pub(crate) fn rates(rates: Rates) -> api::Rates {
     }
 }
 
-pub(crate) fn connection(flow: &core::FlowView) -> api::Connection {
-    let protocol = match flow.protocol {
+fn conn_protocol(protocol: u8) -> api::ConnProtocol {
+    match protocol {
         6 => api::ConnProtocol::Tcp,
         17 => api::ConnProtocol::Udp,
         132 => api::ConnProtocol::Sctp,
         _ => api::ConnProtocol::Ip,
-    };
+    }
+}
+
+pub(crate) fn template(template: &core::TemplateView) -> api::Connection {
     api::Connection {
-        protocol,
+        protocol: conn_protocol(template.protocol),
+        client: SocketAddr::V4(template.client),
+        virtual_: SocketAddr::V4(template.virtual_endpoint),
+        destination: SocketAddr::V4(template.destination),
+        state: template.state.to_owned(),
+        expires_s: template.expires,
+        forward: forward(template.forward),
+        template: true,
+        pe_name: None,
+        pe_data: None,
+    }
+}
+
+pub(crate) fn connection(flow: &core::FlowView) -> api::Connection {
+    api::Connection {
+        protocol: conn_protocol(flow.protocol),
         client: SocketAddr::V4(flow.client),
         virtual_: SocketAddr::V4(flow.virtual_endpoint),
         destination: SocketAddr::V4(flow.destination),
@@ -189,7 +219,7 @@ pub(crate) fn refusal(error: &core::ConfigError, about: &dyn std::fmt::Display) 
     let code = match error {
         E::ServiceExists | E::RealExists => ErrorCode::Exists,
         E::NoService => ErrorCode::NoSuchService,
-        E::NoReal | E::NoScheduler(_) => ErrorCode::NoSuchEntry,
+        E::NoReal | E::NoScheduler(_) | E::NoEngine(_) => ErrorCode::NoSuchEntry,
         E::Range(_) => ErrorCode::Range,
         E::NotUnicast(_) | E::Invalid(_) => ErrorCode::Invalid,
         E::Full { .. } => ErrorCode::NoMemory,

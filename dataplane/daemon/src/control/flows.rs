@@ -1,11 +1,12 @@
 //! Reading an lcore's flow table: a page travels there empty and comes back filled.
 //!
-//! One page is under way at a time and its buffer is made on the control side, so an lcore allocates nothing.
+//! One page is under way at a time and its buffer is made on the control side, so an lcore allocates nothing. Persistence
+//! templates, which the lcores share, are read here, after the last lcore's flows.
 
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use sluice_api::{ConnectionPage, ErrorCode, RpcError};
+use sluice_api::{Connection, ConnectionPage, ErrorCode, RpcError};
 use sluice_core::FlowView;
 
 use super::convert;
@@ -15,6 +16,9 @@ use super::plane::Shared;
 pub(super) const PAGE: usize = 1024;
 /// An lcore answers within one loop; one that does not is stuck, and the watchdog's business.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Cells of the table of templates looked at in one go.
+const TEMPLATES: u32 = 65_536;
 
 /// Turns of the runtime before the wait sleeps: a polling lcore answers within microseconds.
 const TURNS: u32 = 64;
@@ -103,38 +107,50 @@ impl FlowLink {
     }
 }
 
-/// A page of all lcores' flows. The cursor holds the lcore above 32 bits and the slot below.
+/// A page of all lcores' flows, then of the templates. The cursor holds above 32 bits the lcore, or how many there are for
+/// the templates, and the place in the table below.
 pub(super) async fn list(
     shared: &Shared,
     cursor: u64,
     limit: Option<u32>,
 ) -> Result<ConnectionPage, RpcError> {
     let limit = limit.map_or(PAGE, |limit| usize::try_from(limit).unwrap_or(PAGE).clamp(1, PAGE));
-    let (mut next, mut flows) = (Some(cursor), Vec::new());
+    let (mut next, mut connections) = (Some(cursor), Vec::new());
     // An lcore looks at a bounded part of its table a time, which may be empty: go on until there is a page.
     while let Some(cursor) = next
-        && flows.len() < limit
+        && connections.len() < limit
     {
         let page;
-        (page, next) = part(shared, cursor, limit - flows.len()).await?;
-        flows.extend(page);
+        (page, next) = part(shared, cursor, limit - connections.len()).await?;
+        connections.extend(page);
     }
-    let connections = flows.iter().map(convert::connection).collect();
     Ok(ConnectionPage { connections, next })
 }
 
-/// What one lcore finds in one go, and where to go on.
-async fn part(shared: &Shared, cursor: u64, limit: usize) -> Result<(Vec<FlowView>, Option<u64>), RpcError> {
+/// What one table gives in one go, and where to go on.
+async fn part(
+    shared: &Shared,
+    cursor: u64,
+    limit: usize,
+) -> Result<(Vec<Connection>, Option<u64>), RpcError> {
     let lcore = usize::try_from(cursor >> 32).unwrap_or(usize::MAX);
     let slot = u32::try_from(cursor & u64::from(u32::MAX)).unwrap_or(0);
+    let on = |slot| (cursor >> 32 << 32) | u64::from(slot);
+    if lcore == shared.flow_links.len() {
+        let (templates, next) = templates(shared, slot, limit);
+        return Ok((templates, next.map(on)));
+    }
     let Some(link) = shared.flow_links.get(lcore) else { return Ok((Vec::new(), None)) };
     let page = link.lock().await.page(slot, limit).await?;
-    let next = match page.next {
-        Some(slot) => Some((cursor >> 32 << 32) | u64::from(slot)),
-        None if lcore + 1 < shared.flow_links.len() => Some(((cursor >> 32) + 1) << 32),
-        None => None,
-    };
-    Ok((page.flows, next))
+    let next = page.next.map_or(((cursor >> 32) + 1) << 32, on);
+    Ok((page.flows.iter().map(convert::connection).collect(), Some(next)))
+}
+
+fn templates(shared: &Shared, from: u32, limit: usize) -> (Vec<Connection>, Option<u32>) {
+    let plane = shared.plane.borrow();
+    let mut page = Vec::with_capacity(limit);
+    let next = plane.templates.page((plane.time)(), from, TEMPLATES, &mut page);
+    (page.iter().map(convert::template).collect(), next)
 }
 
 #[cfg(test)]

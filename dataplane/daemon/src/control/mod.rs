@@ -16,7 +16,7 @@ mod warnings;
 
 pub use flows::{FlowLink, FlowPage, FlowServer, flow_link};
 pub use peer::Admission;
-pub use plane::{ControlPlane, Kept, PlaneConfig, Shared};
+pub use plane::{ControlPlane, Kept, PlaneConfig, Shared, Time};
 pub use server::{ServeLimits, serve};
 pub use socket::{Claim, ClaimError};
 pub use status::{PortView, TwinView, WorkerView};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sluice_api::{ErrorCode, RpcError};
-use sluice_core::{Director, Fib, Jiffies, RealTable, ServiceKey, Snapshot};
+use sluice_core::{Director, Fib, Jiffies, RealTable, ServiceKey, Snapshot, Templates};
 use tokio::sync::{Mutex, Notify, watch};
 
 use super::flows::FlowLink;
@@ -32,6 +32,10 @@ pub struct PlaneConfig {
     pub settings: Settings,
     /// Live connection counts.
     pub reals: Arc<RealTable>,
+    /// The persistence templates of all lcores.
+    pub templates: Arc<Templates>,
+    /// The lcores' time.
+    pub time: Time,
     /// The way to the lcores.
     pub publisher: Publisher,
     /// The workers, by lcore index.
@@ -45,6 +49,9 @@ pub struct PlaneConfig {
     /// Drops counted off the lcores.
     pub slow_drops: Arc<SharedDrops>,
 }
+
+/// Tells the time as the lcores count it.
+pub type Time = Box<dyn Fn() -> Jiffies>;
 
 /// How far changes have been written to the state file.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +67,8 @@ pub struct ControlPlane {
     pub(super) director: Director,
     pub(super) settings: Settings,
     pub(super) reals: Arc<RealTable>,
+    pub(super) templates: Arc<Templates>,
+    pub(super) time: Time,
     pub(super) accounts: Accounts,
     pub(super) workers: Vec<WorkerView>,
     pub(super) ports: Vec<PortView>,
@@ -80,6 +89,8 @@ impl ControlPlane {
             director: config.director,
             settings: config.settings,
             reals: config.reals,
+            templates: config.templates,
+            time: config.time,
             accounts: Accounts::new(lcores),
             workers: config.workers,
             ports: config.ports,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use sluice_api::{LcoreStatus, PortStatus, Status, TableStatus, TwinStatus};
-use sluice_core::{Counter, DropReason, LcoreStats};
+use sluice_api::{LcoreStatus, PortStatus, Status, TableStatus, TemplateStatus, TwinStatus};
+use sluice_core::{Counter, DropReason, LcoreStats, Templates};
 use sluice_dpdk::StartedPort;
 
 use crate::config::{MacAddress, Port};
@@ -133,7 +133,12 @@ pub(crate) fn twin_view(
 }
 
 /// What the devices and lcores say; the counts of configuration are left to the caller.
-pub(super) fn status(workers: &[WorkerView], ports: &[PortView], twins: &[TwinView]) -> Status {
+pub(super) fn status(
+    workers: &[WorkerView],
+    templates: &Templates,
+    ports: &[PortView],
+    twins: &[TwinView],
+) -> Status {
     Status {
         lcores: workers.iter().map(WorkerView::status).collect(),
         ports: ports.iter().map(|port| port()).collect(),
@@ -143,6 +148,11 @@ pub(super) fn status(workers: &[WorkerView], ports: &[PortView], twins: &[TwinVi
             evicted_half_open: workers.iter().map(|worker| worker.stats.evicted_half_open.get()).sum(),
             evicted_closing: workers.iter().map(|worker| worker.stats.evicted_closing.get()).sum(),
             dropped_entries: workers.iter().map(|worker| worker.stats.dropped_entries.get()).sum(),
+        },
+        templates: TemplateStatus {
+            capacity: templates.capacity() as u64,
+            used: templates.used() as u64,
+            evicted: workers.iter().map(|worker| worker.stats.evicted_templates.get()).sum(),
         },
         twins: twins.iter().map(|twin| twin()).collect(),
         ..Status::default()

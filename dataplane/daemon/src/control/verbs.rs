@@ -121,7 +121,7 @@ impl ControlPlane {
     /// Adds a service; the restored state comes this way too.
     pub(crate) fn add_service(&mut self, spec: ServiceSpec) -> Outcome {
         let id = spec.id;
-        let config = convert::service_config(spec);
+        let config = convert::service_config(spec)?;
         let key = config.key;
         self.director.add_service(config).map_err(|error| refusal(&error, &id))?;
         if let Ok(service) = self.director.service(&key) {
@@ -134,7 +134,8 @@ impl ControlPlane {
 
     fn edit_service(&mut self, spec: ServiceSpec) -> Outcome {
         let id = spec.id;
-        self.director.edit_service(convert::service_config(spec)).map_err(|error| refusal(&error, &id))?;
+        let config = convert::service_config(spec)?;
+        self.director.edit_service(config).map_err(|error| refusal(&error, &id))?;
         applied()
     }
 
@@ -227,7 +228,7 @@ impl ControlPlane {
             spec: convert::real_spec(&real.config),
             active: counts.map_or(0, |counts| counts.active()),
             inactive: counts.map_or(0, |counts| counts.inactive()),
-            persistent: 0,
+            persistent: counts.map_or(0, |counts| counts.persistent()),
             stats: convert::stats(&shown),
             rates: convert::rates(shown.rates),
         }
@@ -249,7 +250,7 @@ impl ControlPlane {
             uptime_s,
             services,
             reals,
-            ..status::status(&self.workers, &self.ports, &self.twins)
+            ..status::status(&self.workers, &self.templates, &self.ports, &self.twins)
         }
     }
 }

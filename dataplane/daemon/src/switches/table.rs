@@ -135,8 +135,9 @@ pub static ALL: &[Switch] = &[
         "expire_quiescent_template",
         BOOLEAN,
         "0",
-        Effect::NotYet("persistence"),
-        "1: a persistence template whose real server has weight 0 is not followed.",
+        Effect::Flag(|switches| &mut switches.expire_quiescent_template),
+        "Clients of a persistent service whose real server has weight 0. 0: their new connections go on \
+         to it, for as long as their template holds. 1: they are given another real server.",
     ),
     of(
         "ignore_tunneled",

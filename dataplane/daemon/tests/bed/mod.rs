@@ -12,7 +12,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_core::{Director, Jiffies, Lcore, LcoreConfig, LcoreStats, Limits, RealTable};
+use sluice_core::{
+    BURST, Director, Ingress, Jiffies, Lcore, LcoreConfig, LcoreStats, Limits, RealTable, Templates, Verdict,
+};
+use sluice_packet::build::ArrayBuf;
 use sluiced::control::{
     Admission, Claim, ControlPlane, FlowServer, PlaneConfig, ServeLimits, Shared, WorkerView, flow_link,
     serve,
@@ -22,6 +25,9 @@ use sluiced::publish::{Subscriber, publication};
 use sluiced::state::SavedState;
 use sluiced::switches::Settings;
 use tokio::task::LocalSet;
+
+/// The address of the port that frames arrive at.
+pub(crate) const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
 /// How a bed is made.
 #[derive(Clone)]
@@ -35,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) services: usize,
     /// What the configuration file says of switches.
     pub(crate) settings: Settings,
+    /// What arrives at each lcore in every loop.
+    pub(crate) frames: Vec<Vec<u8>>,
 }
 
 impl Default for Options {
@@ -47,6 +55,7 @@ impl Default for Options {
             restored: None,
             services: 64,
             settings: Settings::default(),
+            frames: Vec::new(),
         }
     }
 }
@@ -63,6 +72,7 @@ impl Bed {
         let folder = tempfile::tempdir().expect("folder");
         let stop = Arc::new(AtomicBool::new(false));
         let table = Arc::new(RealTable::new(64));
+        let templates = Arc::new(Templates::new(1024, [1, 2], Arc::clone(&table)));
         let director = Director::new(Limits { services: options.services }, Arc::clone(&table));
         let (publisher, subscribers) = publication(&director.snapshot(), options.lcores);
         let (mut threads, mut workers, mut links) = (Vec::new(), Vec::new(), Vec::new());
@@ -79,9 +89,11 @@ impl Bed {
                 seed: [1, 2],
                 now: Jiffies(0),
             };
-            let lcore = Lcore::new(config, director.snapshot(), Arc::clone(&table), stats, &|_, _| {});
-            let (lag, stop) = (options.lag, Arc::clone(&stop));
-            threads.push(std::thread::spawn(move || run_lcore(lcore, subscriber, flows, lag, &stop)));
+            let lcore = Lcore::new(config, director.snapshot(), Arc::clone(&table), stats, &|_, _| {})
+                .with_templates(Arc::clone(&templates));
+            let (lag, frames, stop) = (options.lag, options.frames.clone(), Arc::clone(&stop));
+            threads
+                .push(std::thread::spawn(move || run_lcore(lcore, subscriber, flows, lag, &frames, &stop)));
         }
         let path = folder.path().join("control.sock");
         let ended = Arc::clone(&stop);
@@ -95,6 +107,8 @@ impl Bed {
                 director,
                 settings: options.settings,
                 reals: table,
+                templates,
+                time: Box::new(|| Jiffies(0)),
                 publisher,
                 workers,
                 ports: Vec::new(),
@@ -159,14 +173,20 @@ fn run_lcore(
     mut subscriber: Subscriber,
     mut flows: FlowServer,
     lag: Duration,
+    frames: &[Vec<u8>],
     stop: &AtomicBool,
 ) {
+    let ingress = Ingress { port: 0, mac: MAC, from_kernel: false, steered: true };
     while !stop.load(Ordering::Relaxed) {
         if let Some(next) = subscriber.poll() {
             std::thread::sleep(lag);
             let version = next.version;
             let old = lcore.load(next);
             subscriber.acknowledge(version, old);
+        }
+        for frame in frames {
+            let mut verdicts = [Verdict::ToKernel; BURST];
+            lcore.process_burst(Jiffies(0), &ingress, &mut [ArrayBuf::new(frame)], &mut verdicts);
         }
         if let Some(mut page) = flows.poll(0, false) {
             page.next = lcore.flows_page(Jiffies(0), page.from, 1024, &mut page.flows);

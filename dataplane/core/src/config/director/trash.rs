@@ -1,9 +1,9 @@
-//! Reals that were removed while flows may still be bound to them, until the last flow is gone (reference 1.1).
+//! Reals that were removed while flows or templates may still be bound to them, until the last is gone (reference 1.1).
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::config::service::{Real, RealConfig, ServiceKey};
-use crate::real::{RealId, RealTable};
+use crate::real::{RealCounts, RealId, RealTable};
 use crate::time::Jiffies;
 
 /// How long a removed real must have been without flows before its slot is free: the kernel's two minutes.
@@ -47,7 +47,7 @@ impl Trash {
     pub(super) fn collect(&mut self, now: Jiffies, table: &RealTable) -> Vec<(ServiceKey, RealId)> {
         let mut freed = Vec::new();
         self.removed.retain(|(key, ..), removed| {
-            if table.get(removed.id).is_some_and(|counts| counts.total() > 0) {
+            if table.get(removed.id).is_some_and(RealCounts::in_use) {
                 removed.idle_since = None;
                 return true;
             }

@@ -1,0 +1,37 @@
+//! One-packet scheduling: each packet of a UDP service is a connection of its own, that ends with it (reference 6).
+use super::Lcore;
+use super::burst::Packet;
+use super::forward::{Next, resolved};
+use crate::flow::{Direction, Flow, NewFlow};
+use crate::verdict::Verdict;
+
+impl Lcore {
+    /// Counts the connection and sends its packet. No flow is kept: replies meet none, and the real's connections stay
+    /// as they are.
+    pub(super) fn one_packet(&mut self, packet: &mut Packet<'_>, new: &NewFlow) -> Verdict {
+        if let Some(line) = self.stats.real(new.real) {
+            line.conns.add(1);
+            line.count(Direction::In, packet.parsed.ip_len);
+        }
+        let next = self.way_to_real(new);
+        let mut flow = Flow::EMPTY;
+        flow.begin(new);
+        self.leave(packet, &flow, Direction::In, next)
+    }
+
+    /// By the next hop that the real's line remembers, else by the FIB.
+    fn way_to_real(&self, new: &NewFlow) -> Next {
+        let version = self.fib.version();
+        let Some(line) = self.stats.real(new.real) else { return Next::Nowhere };
+        if let Some(hop) = line.hop(version).and_then(|hop| self.fib.hop(hop)) {
+            return Next::Hop(*hop);
+        }
+        match resolved(&self.fib, new.real_address) {
+            Ok(hop) => {
+                line.set_hop(hop, version);
+                self.fib.hop(hop).map_or(Next::Nowhere, |hop| Next::Hop(*hop))
+            }
+            Err(next) => next,
+        }
+    }
+}
