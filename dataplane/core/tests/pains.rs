@@ -3,7 +3,7 @@ mod common;
 
 use common::wire::seen;
 use common::*;
-use sluice_core::{DropReason, Protocol, RealConfig, ServiceConfig};
+use sluice_core::{DropReason, Jiffies, Protocol, RealConfig, ServiceConfig};
 use sluice_packet::header::flags::{ACK, FIN, PSH, SYN};
 
 fn quiesced(config: RealConfig) -> RealConfig {
@@ -144,6 +144,46 @@ fn the_packet_that_finds_the_dead_real_is_lost() {
     assert_eq!(lab.reaches(&request(40_000, SYN)), 1);
     let dropped: u64 = DropReason::ALL.iter().map(|reason| lab.dropped(*reason)).sum();
     assert_eq!(dropped, 0);
+}
+
+/// With expire_quiescent_template the client's next connection goes elsewhere, and stays there; those it has go on.
+#[test]
+fn a_template_feeds_a_quiescent_real_for_hours() {
+    for (expire, expected) in [(false, 2), (true, 1)] {
+        let mut lab = Lab::new();
+        let config = persistent(service(Protocol::Tcp, 80, "rr"), 7200, 32);
+        let key = lab.add(config, [masq(1, 80), masq(2, 80)]);
+        lab.switch(|switches| switches.expire_quiescent_template = expire);
+        lab.sends(40_000, &[SYN, ACK]);
+        lab.change(|director| director.edit_real(&key, quiesced(masq(2, 80)))).unwrap();
+        for cport in 40_001..40_010 {
+            lab.wait(Jiffies::ticks(600));
+            assert_eq!(lab.reaches(&request(40_000, ACK)), 2, "the connection it has");
+            assert_eq!(lab.reaches(&request(cport, SYN)), expected);
+        }
+    }
+}
+
+/// The kernel's rule, exactly: a template with its time over is kept while there are connections, closed ones in TIME_WAIT
+/// among them, and looked at again each minute; never longer. The client's last new connection is what counts.
+#[test]
+fn the_persistence_timeout_is_stretched_by_time_wait() {
+    let close = |lab: &mut Lab, cport| {
+        lab.sends(cport, &[SYN, ACK, FIN | ACK]);
+        assert_eq!(lab.real_sends(&reply(2, 80, cport, FIN | ACK)).0, TO_CLIENT);
+    };
+    // Seconds of persistence, and when it has ended: after TIME_WAIT's 120 s by full minutes, or as asked for.
+    for (timeout, ends) in [(30, 150), (50, 170), (100, 160), (121, 121), (300, 300)] {
+        let mut lab = Lab::new();
+        lab.add(persistent(service(Protocol::Tcp, 80, "rr"), timeout, 32), [masq(1, 80), masq(2, 80)]);
+        close(&mut lab, 40_000);
+        let made = lab.now;
+        while !lab.templates().is_empty() {
+            lab.wait(1);
+            assert!(lab.now.since(made) <= 300 * 250, "{timeout} s never end");
+        }
+        assert_eq!(lab.now.since(made), ends * 250, "-p {timeout}");
+    }
 }
 
 /// Each service has its own, with its own flags, and changes it without the others.

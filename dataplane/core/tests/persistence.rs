@@ -138,7 +138,7 @@ fn the_reals_method_is_that_of_now() {
     assert_eq!((verdict, *seen(&bytes).destination.ip()), (TO_REAL, VIP));
 }
 
-// What ends it (pain: a template feeds a quiescent real for hours).
+// What ends it.
 
 #[test]
 fn expire_quiescent_template_frees_clients_of_a_quiesced_real() {
@@ -221,7 +221,7 @@ impl Closes for Lab {
     }
 }
 
-// Its timer (pain: persistence stretched by TIME_WAIT).
+// Its timer.
 
 /// New connections restart it, packets of those that are there do not.
 #[test]
@@ -296,19 +296,6 @@ fn a_template_with_connections_falls_to_cycles_of_60_seconds() {
     assert_eq!((lab.templates(), lab.persistent(lab.id(&key, 3))), (vec![], 0));
 }
 
-/// The client keeps its real while it has any connection, and at most its timeout after its last new one.
-#[test]
-fn closed_connections_do_not_stretch_persistence_beyond_its_timeout() {
-    let (mut lab, _) = three();
-    lab.reaches(&syn(7, 40_000));
-    lab.client_sends(&request(40_000, ACK));
-    lab.client_sends(&request(40_000, FIN | ACK));
-    lab.real_sends(&reply(3, 8080, 40_000, FIN | ACK));
-    assert_eq!(lab.flow().state, "TIME_WAIT");
-    lab.wait_seconds(300);
-    assert_eq!(lab.templates(), []);
-}
-
 // Its state.
 
 #[test]
@@ -342,6 +329,23 @@ fn a_udp_reply_assures_it() {
         }
         assert_eq!(lab.flow().expires, 300);
     }
+}
+
+/// Of SCTP an association that is set up does.
+#[test]
+fn an_sctp_association_assures_it() {
+    let mut lab = Lab::new();
+    lab.add(persistent(service(Protocol::Sctp, 9899, "rr"), 300, 32), [masq(1, 9899), masq(2, 9899)]);
+    let request = |chunk| from_gateway(CLIENT).sctp(40_000, 9899, chunk).payload(b"four");
+    let reply = |chunk| from_link(2).ipv4(real(2), CLIENT).sctp(9899, 40_000, chunk).payload(b"four");
+    // INIT, INIT ACK, COOKIE ECHO, COOKIE ACK.
+    assert_eq!(lab.reaches(&request(1)), 2);
+    assert_eq!(lab.real_sends(&reply(2)).0, TO_CLIENT);
+    assert_eq!(lab.reaches(&request(10)), 2);
+    assert_eq!((lab.template().state, lab.flow().state), ("NONE", "C-REPLIED"));
+    assert_eq!(lab.real_sends(&reply(11)).0, TO_CLIENT);
+    assert_eq!((lab.template().state, lab.flow().state), ("ASSURED", "ESTABLISHED"));
+    assert_eq!(lab.template().protocol, 132);
 }
 
 /// A flow under a template stays with its real, so a SYN has no need to replace it.
