@@ -35,8 +35,8 @@ mod transmit;
 mod verdict;
 
 pub use config::{
-    Added, ConfigError, Director, Forward, Limits, Persistence, Protocol, Real, RealConfig, SchedulerKind,
-    Service, ServiceConfig, ServiceKey, Snapshot, Switches, Timeouts,
+    Added, ConfigError, Director, Forward, Limits, MarkEntry, NewMark, Persistence, Protocol, Real,
+    RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey, Snapshot, Switches, Timeouts,
 };
 pub use drop::DropReason;
 pub use fib::{Fib, FibPort, Lookup, NextHop, NextHopId, Route};

@@ -145,6 +145,8 @@ pub struct RealStats {
 #[derive(Debug)]
 pub struct LcoreStats {
     reals: Box<[RealLine]>,
+    /// By slot of the mark rule.
+    marks: Box<[Counter]>,
     drops: [Counter; DropReason::COUNT],
     /// Packets taken in.
     pub packets: Counter,
@@ -176,6 +178,7 @@ impl LcoreStats {
     pub fn new(reals: usize) -> Self {
         Self {
             reals: (0..reals).map(|_| RealLine::default()).collect(),
+            marks: Box::default(),
             drops: std::array::from_fn(|_| Counter::default()),
             packets: Counter::default(),
             bursts: Counter::default(),
@@ -189,6 +192,27 @@ impl LcoreStats {
             dropped_entries: Counter::default(),
             evicted_templates: Counter::default(),
         }
+    }
+
+    /// With counters for mark rules, as many as [`Director::mark_slots`](crate::Director::mark_slots) says.
+    #[must_use]
+    pub fn with_marks(mut self, slots: usize) -> Self {
+        self.marks = (0..slots).map(|_| Counter::default()).collect();
+        self
+    }
+
+    /// Counts a packet that met the mark rule in this slot.
+    #[inline]
+    pub(crate) fn count_mark(&self, slot: u32) {
+        if let Some(counter) = self.marks.get(slot as usize) {
+            counter.add(1);
+        }
+    }
+
+    /// How many packets without a flow have met the mark rule in this slot.
+    #[must_use]
+    pub fn mark_hits(&self, slot: u32) -> u64 {
+        self.marks.get(slot as usize).map_or(0, Counter::get)
     }
 
     /// The line of a real.

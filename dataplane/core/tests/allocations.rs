@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::*;
-use sluice_core::{Jiffies, Protocol, ServiceConfig, Verdict};
+use sluice_core::{Jiffies, MarkRule, NewMark, Protocol, ServiceConfig, Verdict};
 use sluice_packet::build::{ArrayBuf, Frame};
 use sluice_packet::header::flags::{ACK, RST, SYN};
 
@@ -112,6 +112,27 @@ fn the_packet_path_allocates_nothing() {
     assert_eq!((expiry, lab.flows().len()), (0, 0), "expiry");
     assert_eq!(lab.stats.flows_expired.get(), 6 * 960);
     assert_eq!(cost(&mut lab, OUTSIDE, queries()), (0, TO_REAL), "and over again");
+}
+
+/// Nor where many mark rules are asked first.
+#[test]
+fn mark_rules_allocate_nothing() {
+    let mut lab = Lab::with_flows(8192);
+    lab.add(marked(7, "rr"), [masq(1, 0), masq(2, 0)]);
+    let rule = |n: u16| {
+        let rule = MarkRule { destination_ports: Some(n..=n + 100), ..MarkRule::any(n.into(), 8) };
+        NewMark { id: None, rule }
+    };
+    let last = NewMark {
+        id: None,
+        rule: MarkRule { source_ports: Some(1024..=1983), ..MarkRule::any(u32::MAX, 7) },
+    };
+    let rules = (0..1000).map(rule).chain([last]).collect();
+    lab.change(|director| director.replace_marks(rules)).unwrap();
+    let syns = |first: u16, to| bursts(30, move |n| from_gateway(CLIENT).tcp(first + n, to, SYN));
+    assert_eq!(cost(&mut lab, OUTSIDE, syns(1024, 2000)), (0, TO_REAL), "the last rule");
+    assert_eq!(cost(&mut lab, OUTSIDE, syns(1024, 500)), (0, Verdict::ToKernel), "another");
+    assert_eq!(cost(&mut lab, OUTSIDE, syns(3000, 2000)), (0, Verdict::ToKernel), "none");
 }
 
 /// Nor for any scheduler, whether it finds a real or not.

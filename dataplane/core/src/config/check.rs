@@ -11,11 +11,11 @@ const PERSISTENCE_MAX: u32 = 2_678_400;
 /// The service's scheduler, if the service can be had.
 pub(super) fn check_service(config: &ServiceConfig) -> Result<SchedulerKind, ConfigError> {
     match config.key {
-        ServiceKey::Fwmark { .. } => return Err(ConfigError::Unsupported("a firewall-mark service")),
-        ServiceKey::Address { address: IpAddr::V6(_), .. } => {
+        ServiceKey::Fwmark { mark: 0, .. } => return Err(ConfigError::Invalid("the mark may not be 0")),
+        ServiceKey::Fwmark { ipv6: true, .. } | ServiceKey::Address { address: IpAddr::V6(_), .. } => {
             return Err(ConfigError::Unsupported("an IPv6 service"));
         }
-        ServiceKey::Address { .. } => {}
+        ServiceKey::Address { .. } | ServiceKey::Fwmark { .. } => {}
     }
     if let Some(persistence) = config.persistence
         && !(1..=PERSISTENCE_MAX).contains(&persistence.timeout)

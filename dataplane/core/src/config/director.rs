@@ -15,8 +15,14 @@ use crate::real::{RealId, RealTable};
 use crate::sched::Shared;
 use crate::time::Jiffies;
 
+mod marks;
 mod trash;
+use marks::Marks;
+pub use marks::{MarkEntry, NewMark};
 use trash::Trash;
+
+/// The most mark rules, unless told otherwise.
+const DEFAULT_MARKS: usize = 10_000;
 
 /// How much configuration there may be.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +50,7 @@ pub struct Director {
     free_slots: Vec<u32>,
     free_reals: Vec<RealId>,
     trash: Trash,
+    marks: Marks,
     next_uid: u64,
     revision: u64,
     /// From where each real, removed ones counted, may send replies of masqueraded flows.
@@ -63,6 +70,7 @@ impl Director {
             free_slots: Vec::new(),
             free_reals: (0..ids).rev().map(RealId).collect(),
             trash: Trash::default(),
+            marks: Marks::new(DEFAULT_MARKS),
             next_uid: 1,
             revision: 0,
             masq: HashMap::new(),
@@ -117,6 +125,9 @@ impl Director {
                 Arc::make_mut(&mut next.left_behind).remove(endpoint);
             }
         }
+        if let ServiceKey::Fwmark { mark, ipv6: false } = key {
+            Arc::make_mut(&mut next.by_mark).insert(mark, slot);
+        }
         self.replace(next, slot, Some(service));
         Ok(())
     }
@@ -153,6 +164,10 @@ impl Director {
                 Arc::make_mut(&mut next.left_behind).insert(endpoint, ());
             }
         }
+        if let ServiceKey::Fwmark { mark, ipv6: false } = *key {
+            Arc::make_mut(&mut next.by_mark).remove(&mark);
+            next.marked_left_behind = self.trash.has_marked();
+        }
         self.replace(next, slot, None);
         Ok(())
     }
@@ -178,6 +193,8 @@ impl Director {
         }
         self.slots.clear();
         next.by_endpoint = Arc::default();
+        next.by_mark = Arc::default();
+        next.marked_left_behind = self.trash.has_marked();
         self.snapshot = Arc::new(next);
     }
 
@@ -312,6 +329,7 @@ impl Director {
                 Arc::make_mut(&mut next.left_behind).remove(endpoint);
             }
         }
+        next.marked_left_behind = next.marked_left_behind && self.trash.has_marked();
         self.snapshot = Arc::new(next);
         let freed: Vec<_> = freed.into_iter().map(|(_, id)| id).collect();
         self.free_reals.extend(&freed);

@@ -17,6 +17,12 @@ pub enum ConfigError {
     /// ENOENT: the service has no such real.
     #[error("no such destination")]
     NoReal,
+    /// EEXIST: there is a mark rule of that number.
+    #[error("mark rule {0} already exists")]
+    MarkExists(u32),
+    /// ENOENT: no mark rule of that number.
+    #[error("no mark rule {0}")]
+    NoMark(u32),
     /// ENOENT: no scheduler of that name.
     #[error("no scheduler `{0}`")]
     NoScheduler(String),

@@ -6,7 +6,7 @@ mod error;
 mod service;
 mod snapshot;
 
-pub use director::{Added, Director, Limits};
+pub use director::{Added, Director, Limits, MarkEntry, NewMark};
 pub(crate) use endpoints::{FTP, FTP_DATA};
 pub use error::ConfigError;
 pub use service::{

@@ -4,9 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::endpoints::{Endpoint4, Endpoints, FTP};
-use super::service::{Forward, Protocol, Real, Service, ServiceKey, Switches, Timeouts};
+use super::service::{Forward, Real, Service, ServiceKey, Switches, Timeouts};
 use crate::fib::Fib;
+use crate::mark::MarkTable;
 use crate::real::RealId;
+
+/// In an endpoint: any protocol. None that is balanced has this number.
+const ANY_PROTOCOL: u8 = 0;
 
 /// The configuration at one version. Snapshots share what did not change between them.
 #[derive(Clone, Debug)]
@@ -21,6 +25,12 @@ pub struct Snapshot {
     pub(crate) masq_reals: Arc<HashMap<Endpoint4, u32, foldhash::fast::FixedState>>,
     /// Endpoints of deleted services that may have flows left.
     pub(crate) left_behind: Arc<Endpoints<()>>,
+    /// Slots of IPv4 fwmark services by mark.
+    pub(crate) by_mark: Arc<HashMap<u32, u32, foldhash::fast::FixedState>>,
+    /// Whether deleted fwmark services may have flows left.
+    pub(crate) marked_left_behind: bool,
+    /// The mark rules.
+    pub(crate) marks: Arc<MarkTable>,
     /// Connection timeouts.
     pub timeouts: Timeouts,
     /// Switches.
@@ -38,6 +48,9 @@ impl Snapshot {
             by_endpoint: Arc::default(),
             masq_reals: Arc::default(),
             left_behind: Arc::default(),
+            by_mark: Arc::default(),
+            marked_left_behind: false,
+            marks: Arc::default(),
             timeouts: Timeouts::default(),
             switches: Switches::default(),
             fib: Arc::default(),
@@ -57,6 +70,19 @@ impl Snapshot {
         self.services.get(slot as usize)?.as_ref()
     }
 
+    /// The IPv4 service of a mark, and its slot.
+    #[inline]
+    pub(crate) fn service_marked(&self, mark: u32) -> Option<(u32, &Arc<Service>)> {
+        let slot = *self.by_mark.get(&mark)?;
+        Some((slot, self.service(slot)?))
+    }
+
+    /// Whether there is, or was, a fwmark service: packets to any endpoint may be requests whose flows have an owner.
+    #[inline]
+    pub(crate) fn may_have_marked_flows(&self) -> bool {
+        !self.by_mark.is_empty() || self.marked_left_behind
+    }
+
     /// Whether packets to an IPv4 endpoint are, or were, a service's requests: their flows have an owner.
     #[inline]
     pub(crate) fn may_have_flows(&self, endpoint: Endpoint4) -> bool {
@@ -67,21 +93,24 @@ impl Snapshot {
     #[inline]
     pub(crate) fn is_masq_real(&self, endpoint: Endpoint4) -> bool {
         let (protocol, address, _) = endpoint;
-        self.masq_reals.contains_key(&endpoint) || self.masq_reals.contains_key(&(protocol, address, 0))
+        [endpoint, (protocol, address, 0), (ANY_PROTOCOL, address, 0)]
+            .iter()
+            .any(|endpoint| self.masq_reals.contains_key(endpoint))
     }
 }
 
-/// The endpoints from which the masqueraded reals of a service reply; port 0 stands for any.
+/// The endpoints from which the masqueraded reals of a service reply; port 0 stands for any. Those of a fwmark service reply
+/// in any protocol, and unless they have a port from the one that the client asked for.
 pub(crate) fn masq_endpoints(service: &Service) -> impl Iterator<Item = (RealId, Endpoint4)> {
     let (protocol, port) = match service.config.key {
-        ServiceKey::Address { protocol, port, .. } => (protocol, port),
-        ServiceKey::Fwmark { .. } => (Protocol::Tcp, 0),
+        ServiceKey::Address { protocol, port, .. } => (protocol as u8, port),
+        ServiceKey::Fwmark { .. } => (ANY_PROTOCOL, 0),
     };
     // A service of several ports hands them on as they are, whatever the real's is.
     let port_of = move |real: &Real| if matches!(port, 0 | FTP) { 0 } else { real.config.port };
     service.reals.iter().filter(|real| real.config.forward == Forward::Masq).filter_map(
         move |real| match real.config.address {
-            IpAddr::V4(address) => Some((real.id, (protocol as u8, address.to_bits(), port_of(real)))),
+            IpAddr::V4(address) => Some((real.id, (protocol, address.to_bits(), port_of(real)))),
             IpAddr::V6(_) => None,
         },
     )

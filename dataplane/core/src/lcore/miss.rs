@@ -1,13 +1,12 @@
 //! A packet without a flow: whose is it, may it start one, and with which real (reference 4.4, steps 7 and 8).
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use sluice_packet::Kind;
 use sluice_packet::header::SctpChunk;
 
 use super::Lcore;
 use super::burst::Packet;
-use crate::config::{FTP, FTP_DATA, Protocol, Real, Service};
+use crate::config::{FTP, FTP_DATA, Protocol, Real, ServiceKey};
 use crate::drop::DropReason;
 use crate::flow::{Direction, FlowId, Key4, NewFlow, flags};
 use crate::persist::{End, TemplateId};
@@ -34,17 +33,42 @@ impl Lcore {
             };
         }
         let from = (parsed.protocol, parsed.src, parsed.sport);
-        if (snapshot.is_masq_real(from) || snapshot.service_at(from).is_some())
-            && let Some(verdict) = self.steer(packet, parsed.dst, parsed.dport)
-        {
+        let may_be_reply = snapshot.is_masq_real(from) || snapshot.service_at(from).is_some();
+        if may_be_reply && let Some(verdict) = self.steer(packet, parsed.dst, parsed.dport) {
             return verdict;
         }
-        self.reply_of_the_virtual_service(packet)
+        if self.reply_of_the_virtual_service(packet) || packet.ingress.from_kernel {
+            return self.pass(packet.ingress);
+        }
+        if self.snapshot.may_have_marked_flows() {
+            return self.may_be_marked(packet, may_be_reply);
+        }
+        self.pass(packet.ingress)
+    }
+
+    /// Nobody's packet by its addresses, but with fwmark services any may be a request: its client's lcore may have a flow
+    /// for it, whatever the mark rules say by now, and only there it meets them. Mark rules are for what comes in by a
+    /// port, not for what the director itself sends.
+    #[cold]
+    fn may_be_marked(&mut self, packet: &mut Packet<'_>, may_be_reply: bool) -> Verdict {
+        let parsed = packet.parsed;
+        // What was steered here because it might be a reply is none. The client's lcore does not send it back: it does
+        // not own the replies, or it is this one.
+        let came_as_reply = may_be_reply && self.ownership.owner(parsed.dst, parsed.dport) == self.id;
+        let stays = packet.ingress.steered && !came_as_reply;
+        if let Some(verdict) = self.steer_unless(stays, parsed.src, parsed.sport) {
+            return verdict;
+        }
+        self.schedule(packet)
     }
 
     /// To the lcore that owns this client, where that is another.
     fn steer(&self, packet: &Packet<'_>, client: u32, port: u16) -> Option<Verdict> {
-        if self.lcores == 1 || packet.ingress.steered {
+        self.steer_unless(packet.ingress.steered, client, port)
+    }
+
+    fn steer_unless(&self, stays: bool, client: u32, port: u16) -> Option<Verdict> {
+        if self.lcores == 1 || stays {
             return None;
         }
         let lcore = self.ownership.owner(client, port);
@@ -55,9 +79,9 @@ impl Lcore {
         Some(Verdict::Steer { lcore })
     }
 
-    /// Nobody's request. A reply with the virtual service as its source may pass the director under direct routing: it
-    /// is counted, it moves the state, and the kernel forwards it unchanged (reference 3.2). All else just passes.
-    fn reply_of_the_virtual_service(&mut self, packet: &mut Packet<'_>) -> Verdict {
+    /// A reply with the virtual service as its source may pass the director under direct routing: it is counted, it moves
+    /// the state, and the kernel forwards it unchanged (reference 3.2). Says whether the packet is one.
+    fn reply_of_the_virtual_service(&mut self, packet: &mut Packet<'_>) -> bool {
         let parsed = *packet.parsed;
         let request = Key4::new(parsed.protocol, parsed.dst, parsed.dport, parsed.src, parsed.sport);
         let found = self.flows.find(request, self.flows.hash(request));
@@ -78,8 +102,9 @@ impl Lcore {
             if assured {
                 self.assure(id);
             }
+            return true;
         }
-        self.pass(packet.ingress)
+        false
     }
 
     /// Starts a flow, if the packet may start one, and sends the packet along it.
@@ -123,16 +148,11 @@ impl Lcore {
         verdict
     }
 
-    /// The service that a packet asks for, and its slot: where a firewall mark names one, that goes first (reference 1).
-    fn service_of(&self, packet: &Packet<'_>) -> Option<(u32, &Arc<Service>)> {
-        let parsed = packet.parsed;
-        self.snapshot.service_at((parsed.protocol, parsed.dst, parsed.dport))
-    }
-
     /// Chooses a real; `None` where the packet is the kernel's.
     fn choose(&mut self, packet: &Packet<'_>) -> Result<Option<Chosen>, DropReason> {
         let Some((slot, service)) = self.service_of(packet) else { return Ok(None) };
         let (port, persistence) = (service.config.key.port(), service.config.persistence);
+        let is_marked = matches!(service.config.key, ServiceKey::Fwmark { .. });
         let one_packet = service.config.one_packet && packet.parsed.protocol == Protocol::Udp as u8;
         if self.defence.turns_away(self.snapshot.switches.drop_rate) {
             return Err(DropReason::DropPacket);
@@ -144,8 +164,9 @@ impl Lcore {
         let dport = packet.parsed.dport;
         let new = match persistence {
             Some(persistence) => self.choose_persistent(packet, slot, persistence, one_packet)?,
-            // Without persistence a service is of one port, port 0 and FTP's data included (reference 4.4, step 8).
-            None if port != dport => None,
+            // Without persistence a service is of one port, port 0 and FTP's data included, unless it is of a mark (reference
+            // 4.4, step 8).
+            None if port != dport && !is_marked => None,
             None => self.pick(packet, slot).and_then(|at| {
                 let real = self.snapshot.service(slot)?.reals.get(at)?;
                 describe(packet, real, true, None)

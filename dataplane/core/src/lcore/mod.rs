@@ -10,6 +10,7 @@ mod miss;
 mod one_packet;
 mod persistent;
 mod random;
+mod service;
 
 use std::sync::Arc;
 

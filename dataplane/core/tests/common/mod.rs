@@ -71,6 +71,11 @@ pub(crate) fn persistent(config: ServiceConfig, timeout: u32, length: u32) -> Se
     ServiceConfig { persistence: Some(Persistence { timeout, netmask }), ..config }
 }
 
+/// A service of packets that carry a mark.
+pub(crate) fn marked(mark: u32, scheduler: &str) -> ServiceConfig {
+    ServiceConfig { key: ServiceKey::Fwmark { mark, ipv6: false }, ..service(Protocol::Tcp, 0, scheduler) }
+}
+
 /// The default route leads to the gateway, 10/8 is on the inside link; the gateway and reals 1 to 9 are resolved.
 pub(crate) fn fib() -> Fib {
     let mut fib = Fib::default();
@@ -147,7 +152,7 @@ impl Lab {
     fn with(flows: usize, templates: usize, table: RealTable) -> Self {
         let table = Arc::new(table);
         let templates = Arc::new(Templates::new(templates, [0x7e3d, 0x71a7], Arc::clone(&table)));
-        let stats = Arc::new(LcoreStats::new(64));
+        let stats = Arc::new(LcoreStats::new(64).with_marks(64));
         let mut director = Director::new(Limits { services: 8 }, Arc::clone(&table));
         let fib = fib();
         director.set_fib(Arc::new(fib.clone()));

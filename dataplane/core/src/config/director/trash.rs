@@ -43,6 +43,11 @@ impl Trash {
         self.of_service.contains_key(key)
     }
 
+    /// Whether reals that were removed from a fwmark service are still here.
+    pub(super) fn has_marked(&self) -> bool {
+        self.of_service.keys().any(|key| matches!(key, ServiceKey::Fwmark { .. }))
+    }
+
     /// Removes the reals that have been idle long enough and returns their services and slots.
     pub(super) fn collect(&mut self, now: Jiffies, table: &RealTable) -> Vec<(ServiceKey, RealId)> {
         let mut freed = Vec::new();
