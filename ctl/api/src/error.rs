@@ -18,15 +18,15 @@ pub enum ErrorCode {
     Internal,
     /// EPERM (1): who asks may not.
     NotPermitted,
-    /// ENOENT (2): no such real server in the service; or no such scheduler, persistence engine or switch.
+    /// ENOENT (2): no such real server in the service; no such mark rule; or no such scheduler, persistence engine or switch.
     NoSuchEntry,
     /// ESRCH (3): no such service; or no such sync daemon runs.
     NoSuchService,
     /// ENOMEM (12): no room.
     NoMemory,
-    /// EEXIST (17): the service or real server is there already.
+    /// EEXIST (17): the service, real server or mark rule is there already.
     Exists,
-    /// ENODEV (19): no such interface.
+    /// ENODEV (19): no such interface or port.
     NoDevice,
     /// EINVAL (22): understood, but makes no sense.
     Invalid,

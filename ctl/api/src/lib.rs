@@ -19,8 +19,8 @@
 //! The verbs mirror ipvsadm's, and so do the meanings: `service.edit` and `real.edit` replace every parameter,
 //! a listing gives the real servers newest first. A modifying reply means: applied on all lcores.
 //!
-//! The modules, in the order a request meets them: [`request`] (verbs), [`id`], [`service`], [`real`], [`sync`],
-//! [`sysctl`] (what they carry), [`rpc`] (the envelope), [`framing`] (lines), [`reply`], [`connection`], [`stats`],
+//! The modules, in the order a request meets them: [`request`] (verbs), [`id`], [`service`], [`real`], [`mark`],
+//! [`sync`], [`sysctl`] (what they carry), [`rpc`] (the envelope), [`framing`] (lines), [`reply`], [`connection`], [`stats`],
 //! [`status`] (answers), [`error`] (refusals), [`client`].
 
 pub mod client;
@@ -28,6 +28,7 @@ pub mod connection;
 pub mod error;
 pub mod framing;
 pub mod id;
+pub mod mark;
 pub mod real;
 pub mod reply;
 pub mod request;
@@ -42,6 +43,7 @@ pub use client::{Client, ClientError};
 pub use connection::{ConnProtocol, Connection, ConnectionPage};
 pub use error::{ErrorCode, RpcError};
 pub use id::{Family, Protocol, RealId, ServiceId};
+pub use mark::{MarkEntry, MarkSpec, PortRange, Prefix};
 pub use real::{Checksum, Forward, RealEntry, RealSpec, Tunnel, TunnelKind};
 pub use reply::{Applied, Reply, Timeouts, Version};
 pub use request::Request;

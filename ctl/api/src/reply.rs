@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::connection::ConnectionPage;
+use crate::mark::MarkEntry;
 use crate::service::ServiceEntry;
 use crate::stats::Totals;
 use crate::status::Status;
@@ -17,6 +18,9 @@ pub struct Applied {
     /// What the operator should know all the same, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Of `mark.add`: the new rule's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
 }
 
 /// The timeouts ipvsadm's `--set` sets. In `timeout.set`, 0 leaves one as it is.
@@ -54,6 +58,8 @@ pub enum Reply {
     Services(Vec<ServiceEntry>),
     /// Of `connection.list`.
     Connections(ConnectionPage),
+    /// Of `mark.list`.
+    Marks(Vec<MarkEntry>),
     /// Of `timeout.get`.
     Timeouts(Timeouts),
     /// Of `sync.list`.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::error::{ErrorCode, RpcError};
 use crate::id::{RealId, ServiceId};
+use crate::mark::MarkSpec;
 use crate::real::RealSpec;
 use crate::reply::Timeouts;
 use crate::service::ServiceSpec;
@@ -34,11 +35,19 @@ pub enum Request {
     RealDelete(RealRef),
     /// `flush`: deletes every service. [`Applied`](crate::Applied).
     Flush,
-    /// `zero`: zeroes the counters of one service and its real servers, or of everything.
+    /// `zero`: zeroes the counters of one service and its real servers, or of everything, mark rules included.
     /// [`Applied`](crate::Applied); ESRCH.
     Zero(OptionalService),
     /// `connection.list`: a page of the table. [`ConnectionPage`](crate::ConnectionPage).
     ConnectionList(PageRequest),
+    /// `mark.add`. [`Applied`](crate::Applied) with the rule's number; EEXIST, ENODEV (port), ERANGE, EINVAL, ENOMEM.
+    MarkAdd(MarkSpec),
+    /// `mark.delete`. [`Applied`](crate::Applied); ENOENT.
+    MarkDelete(MarkRef),
+    /// `mark.list`: all, in the order in which they are asked. Array of [`MarkEntry`](crate::MarkEntry).
+    MarkList,
+    /// `mark.replace`: all rules at once. [`Applied`](crate::Applied); as for `mark.add`.
+    MarkReplace(MarkList),
     /// `timeout.get`. [`Timeouts`].
     TimeoutGet,
     /// `timeout.set`: 0 leaves a timeout as it is. [`Applied`](crate::Applied); EINVAL.
@@ -99,6 +108,22 @@ pub struct RealRef {
     pub real: RealId,
 }
 
+/// Names a mark rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarkRef {
+    /// Its number.
+    pub id: u32,
+}
+
+/// Mark rules, those of one priority in the order in which they are to be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarkList {
+    /// The rules.
+    pub rules: Vec<MarkSpec>,
+}
+
 /// Asks for a page of the connection table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,6 +162,10 @@ impl Request {
             Self::Flush => "flush",
             Self::Zero(_) => "zero",
             Self::ConnectionList(_) => "connection.list",
+            Self::MarkAdd(_) => "mark.add",
+            Self::MarkDelete(_) => "mark.delete",
+            Self::MarkList => "mark.list",
+            Self::MarkReplace(_) => "mark.replace",
             Self::TimeoutGet => "timeout.get",
             Self::TimeoutSet(_) => "timeout.set",
             Self::SyncStart(_) => "sync.start",
@@ -157,6 +186,7 @@ impl Request {
             Self::Version
                 | Self::ServiceList(_)
                 | Self::ConnectionList(_)
+                | Self::MarkList
                 | Self::TimeoutGet
                 | Self::SyncList
                 | Self::SysctlList(_)
@@ -183,6 +213,10 @@ impl Request {
             "flush" => none(params, Self::Flush)?,
             "zero" => Self::Zero(typed(params)?),
             "connection.list" => Self::ConnectionList(typed(params)?),
+            "mark.add" => Self::MarkAdd(typed(params)?),
+            "mark.delete" => Self::MarkDelete(typed(params)?),
+            "mark.list" => none(params, Self::MarkList)?,
+            "mark.replace" => Self::MarkReplace(typed(params)?),
             "timeout.get" => none(params, Self::TimeoutGet)?,
             "timeout.set" => Self::TimeoutSet(typed(params)?),
             "sync.start" => Self::SyncStart(typed(params)?),
@@ -233,6 +267,7 @@ impl Serialize for Request {
         match self {
             Self::Version
             | Self::Flush
+            | Self::MarkList
             | Self::TimeoutGet
             | Self::SyncList
             | Self::Stats
@@ -244,6 +279,9 @@ impl Serialize for Request {
             Self::RealAdd(p) | Self::RealEdit(p) => s.serialize_field("params", p)?,
             Self::RealDelete(p) => s.serialize_field("params", p)?,
             Self::ConnectionList(p) => s.serialize_field("params", p)?,
+            Self::MarkAdd(p) => s.serialize_field("params", p)?,
+            Self::MarkDelete(p) => s.serialize_field("params", p)?,
+            Self::MarkReplace(p) => s.serialize_field("params", p)?,
             Self::TimeoutSet(p) => s.serialize_field("params", p)?,
             Self::SyncStart(p) => s.serialize_field("params", p)?,
             Self::SyncStop(p) => s.serialize_field("params", p)?,

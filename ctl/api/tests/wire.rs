@@ -21,6 +21,9 @@ fn verbs() -> Vec<(&'static str, Value)> {
     let v6 = json!({"id": mark, "scheduler": "wlc", "persistent": {"timeout": 1, "netmask": 64}});
     let sync = json!({"role": "backup", "interface": "eth1", "sync_id": 5, "max_length": 1472,
                       "group": "224.0.0.81", "port": 8848, "ttl": 1});
+    let rule = json!({"id": 3, "priority": 10, "port": "wan", "vlan": 0, "protocol": "tcp", "source": "10.0.0.0/8",
+                      "destination": "203.0.113.1", "source_ports": "1024-65535", "destination_ports": 80, "mark": 7});
+    let any = json!({"priority": 1000, "mark": 4294967295u32});
     vec![
         ("version", Value::Null),
         ("service.add", service),
@@ -36,6 +39,11 @@ fn verbs() -> Vec<(&'static str, Value)> {
         ("zero", json!({"service": mark})),
         ("connection.list", json!({})),
         ("connection.list", json!({"cursor": 9007199254740991u64, "limit": 100})),
+        ("mark.add", rule),
+        ("mark.delete", json!({"id": 3})),
+        ("mark.list", Value::Null),
+        ("mark.replace", json!({"rules": [any]})),
+        ("mark.replace", json!({"rules": []})),
         ("timeout.get", Value::Null),
         ("timeout.set", json!({"tcp": 900, "tcp_fin": 0, "udp": 300})),
         ("sync.start", sync),
@@ -121,6 +129,11 @@ fn defaults_are_ipvsadms() {
         panic!()
     };
     assert_eq!((change.real.weight, change.real.upper_threshold, change.real.tunnel), (1, 0, None));
+    let Ok(Call { request: Request::MarkAdd(rule), .. }) = decode_one(&line("mark.add", &json!({"mark": 7})))
+    else {
+        panic!()
+    };
+    assert_eq!((rule.priority, rule.id, rule.port), (1000, None, None));
     let all = Request::ConnectionList(PageRequest { cursor: None, limit: None });
     assert_eq!(decode_one(&line("connection.list", &Value::Null)).unwrap().request, all);
 }

@@ -198,7 +198,7 @@ fn refusals_in_ipvsadms_words() {
 #[test]
 fn warnings_go_to_standard_error_and_are_no_failure() {
     let warnings = vec!["no route to 10.0.0.2".to_owned(), "second".to_owned()];
-    let server = Server::start(move |_| Ok(Reply::Applied(Applied { warnings: warnings.clone() })));
+    let server = Server::start(move |_| Ok(Reply::Applied(Applied { warnings: warnings.clone(), id: None })));
     let got = server.ipvsadm("-a -t 10.0.0.1:80 -r 10.0.0.2");
     assert_eq!(got, Ran::failed("warning: no route to 10.0.0.2\nwarning: second\n", 0));
 }

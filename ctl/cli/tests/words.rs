@@ -188,7 +188,7 @@ fn switches() -> Server {
         Request::SysctlSet(SysctlValues { values }) if values.contains_key("nonsense") => {
             Err(RpcError::new(ErrorCode::NoSuchEntry, "no switch `nonsense`"))
         }
-        Request::SysctlSet(_) => Ok(Reply::Applied(Applied { warnings: vec!["mind".to_owned()] })),
+        Request::SysctlSet(_) => Ok(Reply::Applied(Applied { warnings: vec!["mind".to_owned()], id: None })),
         other => panic!("{other:?}"),
     })
 }

@@ -33,6 +33,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) table: &'a Arc<RealTable>,
     pub(crate) templates: &'a Arc<Templates>,
+    pub(crate) mark_slots: usize,
     pub(crate) seed: [u64; 2],
     pub(crate) ownership: Ownership,
 }
@@ -130,7 +131,8 @@ impl Launch<'_> {
         let (mut views, mut flow_links) = (Vec::new(), Vec::new());
         for (index, (subscriber, rings)) in parts.enumerate() {
             let (link, flows) = flow_link();
-            let stats = Arc::new(LcoreStats::new(self.config.tables.reals));
+            let stats = LcoreStats::new(self.config.tables.reals).with_marks(self.mark_slots);
+            let stats = Arc::new(stats);
             let ends = WorkerEnds { stats, pulse: Arc::default(), flows, subscriber, rings };
             let (view, job) = self.worker(index, ends, queues, has_twin.to_vec(), &threads.stop)?;
             views.push(view);

@@ -105,7 +105,7 @@ mod tests {
         let of = |value| {
             let kept = KeptSwitch { value: SysctlValue::Number(value), over: SysctlValue::Number(0) };
             let sysctl = BTreeMap::from([("amemthresh".to_owned(), kept)]);
-            SavedState { version: VERSION, sysctl, services: Vec::new() }
+            SavedState { version: VERSION, sysctl, services: Vec::new(), marks: Vec::new() }
         };
         file.write(1, &of(1)).expect("written");
         file.write(u64::MAX, &of(2)).expect("written");

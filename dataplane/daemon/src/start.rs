@@ -134,7 +134,8 @@ fn serve(
         config::Overhead::Classic => Overhead::Classic,
     };
     let table = Arc::new(RealTable::with_overhead(config.tables.reals, overhead));
-    let mut director = Director::new(Limits { services: config.tables.services }, Arc::clone(&table));
+    let mut director = Director::new(Limits { services: config.tables.services }, Arc::clone(&table))
+        .with_marks(config.tables.marks);
     let mut settings = config.vs.0.clone();
     control::set_up(&mut director, &mut settings);
     let (publisher, subscribers) = publication(&director.snapshot(), config.lcores.workers.len());
@@ -149,6 +150,7 @@ fn serve(
         snapshot: director.snapshot(),
         table: &table,
         templates: &templates,
+        mark_slots: director.mark_slots(),
         seed,
         ownership,
     };
@@ -162,6 +164,7 @@ fn serve(
         publisher,
         workers: running.workers,
         ports: running.ports,
+        port_names: config.ports.iter().map(|port| port.name.clone()).collect(),
         twins: running.twins,
         twin_names: fixed.twins.iter().flatten().cloned().collect(),
         slow_drops: running.slow_drops,

@@ -1,4 +1,4 @@
-//! What survives a restart: services, reals and switches, as JSON of the control socket's own types.
+//! What survives a restart: services, reals, mark rules and switches, as JSON of the control socket's own types.
 //!
 //! Written whole, beside the old file, flushed to disk and renamed over it: a crash leaves the old or the new one.
 //! A file that cannot be understood stops the start; services must not vanish because a disk lost some bytes.
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sluice_api::{RealSpec, ServiceSpec, SysctlValue, Timeouts};
+use sluice_api::{MarkSpec, RealSpec, ServiceSpec, SysctlValue, Timeouts};
 
 use crate::switches::KeptSwitch;
 
@@ -24,6 +24,9 @@ pub struct SavedState {
     pub sysctl: BTreeMap<String, KeptSwitch>,
     /// Services, in the order of their ids.
     pub services: Vec<SavedService>,
+    /// Mark rules, in the order in which they are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<MarkSpec>,
 }
 
 /// A service and its reals.
@@ -58,7 +61,12 @@ impl From<First> for SavedState {
         let kept = |(name, seconds, default): (&str, u32, u32)| {
             (name.to_owned(), KeptSwitch { value: number(seconds), over: number(default) })
         };
-        Self { version: VERSION, sysctl: set.map(kept).collect(), services: first.services }
+        Self {
+            version: VERSION,
+            sysctl: set.map(kept).collect(),
+            services: first.services,
+            marks: Vec::new(),
+        }
     }
 }
 
@@ -165,10 +173,23 @@ mod tests {
             tunnel: None,
         };
         let kept = KeptSwitch { value: SysctlValue::Number(0), over: SysctlValue::Number(1) };
+        let marks = vec![MarkSpec {
+            id: Some(3),
+            priority: 10,
+            port: Some("wan".to_owned()),
+            vlan: Some(0),
+            protocol: Some(Protocol::Udp),
+            source: Some("192.0.2.0/24".parse().expect("prefix")),
+            destination: Some("2001:db8::1".parse().expect("prefix")),
+            source_ports: Some("1024-65535".parse().expect("range")),
+            destination_ports: Some("53".parse().expect("range")),
+            mark: u32::MAX,
+        }];
         SavedState {
             version: VERSION,
             sysctl: BTreeMap::from([("conn_reuse_mode".to_owned(), kept)]),
             services: vec![SavedService { service, reals: vec![real] }],
+            marks,
         }
     }
 
@@ -181,6 +202,17 @@ mod tests {
         assert_eq!(load(&path).expect("loaded"), Some(state()));
         let left: Vec<_> = std::fs::read_dir(path.parent().expect("folder")).expect("listed").collect();
         assert_eq!(left.len(), 1, "no temporary file is left");
+    }
+
+    /// As versions before mark rules wrote it, and as it is without any.
+    #[test]
+    fn a_file_without_mark_rules_is_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("state.json");
+        let without = SavedState { marks: Vec::new(), ..state() };
+        save(&path, &without).expect("saved");
+        assert!(!std::fs::read_to_string(&path).expect("read").contains("marks"));
+        assert_eq!(load(&path).expect("loaded"), Some(without));
     }
 
     #[test]

@@ -22,6 +22,7 @@ const MEASURED: &[&str] = &[
     "active",
     "inactive",
     "expires_s",
+    "hits",
     "uptime_s",
     "lcores",
     "ports",

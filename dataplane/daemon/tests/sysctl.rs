@@ -159,6 +159,7 @@ fn plane() -> (ControlPlane, [Arc<LcoreStats>; 2]) {
         publisher,
         workers: workers.collect(),
         ports: Vec::new(),
+        port_names: Vec::new(),
         twins: Vec::new(),
         twin_names: Vec::new(),
         slow_drops: Arc::default(),

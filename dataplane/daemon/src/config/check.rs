@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
     within("tables.reals", config.tables.reals, 1..=1 << 20)?;
     within("tables.services", config.tables.services, 1..=1 << 20)?;
     within("tables.templates", config.tables.templates, 1024..=1 << 26)?;
+    within("tables.marks", config.tables.marks, 1..=1 << 14)?;
     if config.control.socket.as_os_str().is_empty() {
         return Err("control.socket: must be a path".to_owned());
     }

@@ -107,7 +107,7 @@ impl Default for Control {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
-    /// File that holds services, reals and switches set at run time; empty: nothing is kept.
+    /// File that holds services, reals, mark rules and switches set at run time; empty: nothing is kept.
     pub file: PathBuf,
 }
 
@@ -129,11 +129,13 @@ pub struct Tables {
     pub services: usize,
     /// Persistence templates of all workers together, 1024 to 2^26.
     pub templates: usize,
+    /// Mark rules, 1 to 2^14.
+    pub marks: usize,
 }
 
 impl Default for Tables {
     fn default() -> Self {
-        Self { flows: 1 << 20, reals: 1 << 14, services: 1 << 16, templates: 1 << 18 }
+        Self { flows: 1 << 20, reals: 1 << 14, services: 1 << 16, templates: 1 << 18, marks: 10_000 }
     }
 }
 

@@ -11,15 +11,26 @@ use crate::counters::{Rates, Shown};
 /// What the core has no word for is refused here, in the same terms as its own refusals.
 pub(crate) type Refused = RpcError;
 
+pub(crate) fn core_protocol(protocol: api::Protocol) -> core::Protocol {
+    match protocol {
+        api::Protocol::Tcp => core::Protocol::Tcp,
+        api::Protocol::Udp => core::Protocol::Udp,
+        api::Protocol::Sctp => core::Protocol::Sctp,
+    }
+}
+
+pub(crate) fn protocol(protocol: core::Protocol) -> api::Protocol {
+    match protocol {
+        core::Protocol::Tcp => api::Protocol::Tcp,
+        core::Protocol::Udp => api::Protocol::Udp,
+        core::Protocol::Sctp => api::Protocol::Sctp,
+    }
+}
+
 pub(crate) fn service_key(id: &api::ServiceId) -> core::ServiceKey {
     match *id {
         api::ServiceId::Address { protocol, address, port } => {
-            let protocol = match protocol {
-                api::Protocol::Tcp => core::Protocol::Tcp,
-                api::Protocol::Udp => core::Protocol::Udp,
-                api::Protocol::Sctp => core::Protocol::Sctp,
-            };
-            core::ServiceKey::Address { protocol, address, port }
+            core::ServiceKey::Address { protocol: core_protocol(protocol), address, port }
         }
         api::ServiceId::Mark { fwmark, family } => {
             core::ServiceKey::Fwmark { mark: fwmark, ipv6: family == api::Family::Ipv6 }
@@ -30,12 +41,7 @@ pub(crate) fn service_key(id: &api::ServiceId) -> core::ServiceKey {
 pub(crate) fn service_id(key: &core::ServiceKey) -> api::ServiceId {
     match *key {
         core::ServiceKey::Address { protocol, address, port } => {
-            let protocol = match protocol {
-                core::Protocol::Tcp => api::Protocol::Tcp,
-                core::Protocol::Udp => api::Protocol::Udp,
-                core::Protocol::Sctp => api::Protocol::Sctp,
-            };
-            api::ServiceId::Address { protocol, address, port }
+            api::ServiceId::Address { protocol: self::protocol(protocol), address, port }
         }
         core::ServiceKey::Fwmark { mark, ipv6 } => {
             let family = if ipv6 { api::Family::Ipv6 } else { api::Family::Ipv4 };
@@ -215,16 +221,20 @@ pub(crate) fn core_timeouts(timeouts: api::Timeouts) -> core::Timeouts {
 
 /// The core's refusal, with the name of what it is about.
 pub(crate) fn refusal(error: &core::ConfigError, about: &dyn std::fmt::Display) -> Refused {
+    RpcError::new(error_code(error), format!("{error}: {about}"))
+}
+
+/// The errno of a refusal.
+pub(crate) fn error_code(error: &core::ConfigError) -> ErrorCode {
     use core::ConfigError as E;
-    let code = match error {
-        E::ServiceExists | E::RealExists => ErrorCode::Exists,
+    match error {
+        E::ServiceExists | E::RealExists | E::MarkExists(_) => ErrorCode::Exists,
         E::NoService => ErrorCode::NoSuchService,
-        E::NoReal | E::NoScheduler(_) | E::NoEngine(_) => ErrorCode::NoSuchEntry,
+        E::NoReal | E::NoMark(_) | E::NoScheduler(_) | E::NoEngine(_) => ErrorCode::NoSuchEntry,
         E::Range(_) => ErrorCode::Range,
         E::NotUnicast(_) | E::Invalid(_) => ErrorCode::Invalid,
         E::Full { .. } => ErrorCode::NoMemory,
         E::Unsupported(_) => ErrorCode::NotSupported,
         _ => ErrorCode::Internal,
-    };
-    RpcError::new(code, format!("{error}: {about}"))
+    }
 }

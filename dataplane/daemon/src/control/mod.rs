@@ -2,6 +2,7 @@
 
 mod convert;
 mod flows;
+mod marks;
 mod peer;
 mod plane;
 mod session;

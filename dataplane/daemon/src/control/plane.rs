@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Notify, watch};
 
 use super::flows::FlowLink;
 use super::status::{PortView, TwinView, WorkerView};
-use crate::counters::{Accounts, SharedDrops};
+use crate::counters::{Accounts, MarkAccounts, SharedDrops};
 use crate::publish::Publisher;
 use crate::switches::Settings;
 use crate::vip_rules::VipRules;
@@ -42,6 +42,8 @@ pub struct PlaneConfig {
     pub workers: Vec<WorkerView>,
     /// The ports, in the order of the configuration.
     pub ports: Vec<PortView>,
+    /// The ports' names, in the same order.
+    pub port_names: Vec<String>,
     /// The twins.
     pub twins: Vec<TwinView>,
     /// The twins' names.
@@ -70,8 +72,10 @@ pub struct ControlPlane {
     pub(super) templates: Arc<Templates>,
     pub(super) time: Time,
     pub(super) accounts: Accounts,
+    pub(super) mark_accounts: MarkAccounts,
     pub(super) workers: Vec<WorkerView>,
     pub(super) ports: Vec<PortView>,
+    pub(super) port_names: Vec<String>,
     pub(super) twins: Vec<TwinView>,
     pub(super) twin_names: Vec<String>,
     pub(super) slow_drops: Arc<SharedDrops>,
@@ -92,8 +96,10 @@ impl ControlPlane {
             templates: config.templates,
             time: config.time,
             accounts: Accounts::new(lcores),
+            mark_accounts: MarkAccounts::default(),
             workers: config.workers,
             ports: config.ports,
+            port_names: config.port_names,
             twins: config.twins,
             twin_names: config.twin_names,
             slow_drops: config.slow_drops,
@@ -192,7 +198,7 @@ impl ControlPlane {
 pub struct Shared {
     /// The plane.
     pub plane: RefCell<ControlPlane>,
-    /// Told when services, reals or timeouts have changed.
+    /// Told when services, reals, mark rules or timeouts have changed.
     pub changed: Notify,
     /// How many changes there were.
     changes: Cell<u64>,
@@ -215,7 +221,7 @@ impl Shared {
         })
     }
 
-    /// Services, reals or timeouts have changed.
+    /// Services, reals, mark rules or timeouts have changed.
     pub(super) fn note_change(&self) {
         self.changes.set(self.changes.get() + 1);
         self.changed.notify_one();

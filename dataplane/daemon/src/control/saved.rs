@@ -1,4 +1,4 @@
-//! The control plane's services, reals and switches, to and from the state that survives a restart.
+//! The control plane's services, reals, mark rules and switches, to and from the state that survives a restart.
 
 use sluice_api::RpcError;
 use sluice_api::request::RealChange;
@@ -21,18 +21,27 @@ impl ControlPlane {
             })
             .collect();
         services.sort_by_key(|saved| saved.service.id);
-        SavedState { version: VERSION, sysctl: self.settings.kept(), services }
+        SavedState {
+            version: VERSION,
+            sysctl: self.settings.kept(),
+            services,
+            marks: self.mark_specs().collect(),
+        }
     }
 
     /// Sets up what has survived; to be called once, before anything else is configured.
     ///
     /// # Errors
-    /// The first service or real that is refused, such as one over a limit that was lowered.
+    /// The first service, real or mark rule that is refused, such as one over a limit that was lowered.
     pub fn restore(&mut self, state: SavedState) -> Result<(), RpcError> {
         for told in self.settings.restore(state.sysctl) {
             tracing::warn!("{told}: left as the configuration file has it");
         }
         self.follow_settings();
+        self.replace_marks(&state.marks).map_err(|mut error| {
+            error.message = format!("saved mark rules: {}", error.message);
+            error
+        })?;
         for saved in state.services {
             let service = saved.service.id;
             self.add_service(saved.service)?;

@@ -45,7 +45,7 @@ impl ControlPlane {
     pub(super) fn set_sysctls(&mut self, wanted: &SysctlValues) -> Result<Reply, RpcError> {
         let warnings = self.settings.set(&wanted.values)?;
         self.follow_settings();
-        Ok(Reply::Applied(Applied { warnings }))
+        Ok(Reply::Applied(Applied { warnings, id: None }))
     }
 
     pub(super) fn set_timeouts(&mut self, wanted: Timeouts) -> Result<Reply, RpcError> {

@@ -30,6 +30,10 @@ const VERBS: &[&str] = &[
     "flush",
     "zero",
     "connection.list",
+    "mark.add",
+    "mark.delete",
+    "mark.list",
+    "mark.replace",
     "timeout.get",
     "timeout.set",
     "sync.start",
@@ -92,6 +96,10 @@ impl ControlPlane {
             Request::RealDelete(which) => self.delete_real(&which),
             Request::Flush => self.flush(),
             Request::Zero(which) => self.zero(which),
+            Request::MarkAdd(spec) => self.add_mark(&spec),
+            Request::MarkDelete(which) => self.delete_mark(which.id),
+            Request::MarkList => Ok(Reply::Marks(self.list_marks())),
+            Request::MarkReplace(list) => self.replace_marks(&list.rules),
             Request::TimeoutGet => Ok(Reply::Timeouts(convert::timeouts(self.director.timeouts()))),
             Request::TimeoutSet(wanted) => self.set_timeouts(wanted),
             Request::SysctlList(which) => self.settings.entries(which.names.as_deref()).map(Reply::Sysctls),
@@ -129,7 +137,7 @@ impl ControlPlane {
         }
         let fib = self.director.snapshot();
         let warning = warnings::unheld_address(&id, &fib.fib, &self.twin_names);
-        Ok(Reply::Applied(Applied { warnings: warning.into_iter().collect() }))
+        Ok(Reply::Applied(Applied { warnings: warning.into_iter().collect(), id: None }))
     }
 
     fn edit_service(&mut self, spec: ServiceSpec) -> Outcome {
@@ -192,7 +200,10 @@ impl ControlPlane {
                     .map_err(|error| refusal(&error, &id))?;
                 self.accounts.zero(service);
             }
-            None => self.accounts.zero_all(self.director.services()),
+            None => {
+                self.accounts.zero_all(self.director.services());
+                self.mark_accounts.zero(self.accounts.lcores());
+            }
         }
         applied()
     }

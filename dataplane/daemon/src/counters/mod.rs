@@ -3,7 +3,9 @@
 mod accounts;
 mod drops;
 mod estimator;
+mod marks;
 
 pub use accounts::{Accounts, Shown};
 pub use drops::{SharedDrops, drops};
 pub use estimator::{Estimator, PERIOD_S, Rates};
+pub use marks::MarkAccounts;

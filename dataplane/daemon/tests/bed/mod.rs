@@ -73,12 +73,12 @@ impl Bed {
         let stop = Arc::new(AtomicBool::new(false));
         let table = Arc::new(RealTable::new(64));
         let templates = Arc::new(Templates::new(1024, [1, 2], Arc::clone(&table)));
-        let director = Director::new(Limits { services: options.services }, Arc::clone(&table));
+        let director = Director::new(Limits { services: options.services }, Arc::clone(&table)).with_marks(8);
         let (publisher, subscribers) = publication(&director.snapshot(), options.lcores);
         let (mut threads, mut workers, mut links) = (Vec::new(), Vec::new(), Vec::new());
         let mut parts = Vec::new();
         for (id, subscriber) in (0u16..).zip(subscribers) {
-            let stats = Arc::new(LcoreStats::new(64));
+            let stats = Arc::new(LcoreStats::new(64).with_marks(director.mark_slots()));
             let (link, flows) = flow_link();
             links.push(link);
             parts.push((u32::from(id), Arc::clone(&stats)));
@@ -112,6 +112,7 @@ impl Bed {
                 publisher,
                 workers,
                 ports: Vec::new(),
+                port_names: vec!["wan".to_owned(), "lan".to_owned()],
                 twins: Vec::new(),
                 twin_names: options.twins,
                 slow_drops: Arc::new(SharedDrops::default()),
