@@ -27,6 +27,7 @@ Words of its own (PROGRAM help says more):
   PROGRAM drops              dropped packets by reason
   PROGRAM stats              counters and rates of everything together
   PROGRAM sysctl             the kernel's switches: -a, NAME, NAME=VALUE
+  PROGRAM mark               rules that mark packets for -f: add, delete, list, replace FILE
   PROGRAM version            what is running
 ";
 

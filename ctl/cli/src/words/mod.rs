@@ -1,6 +1,7 @@
 //! sluicectl's own words: what ipvsadm has no option for.
 
 mod drops;
+mod mark;
 mod stats;
 mod status;
 mod sysctl;
@@ -52,6 +53,9 @@ enum Word {
     Stats,
     /// Show or set the kernel's switches (net.ipv4.vs), typed as for sysctl(8)
     Sysctl(sysctl::Words),
+    /// Show or change the rules that mark packets for services of `-A -f MARK`
+    #[command(subcommand)]
+    Mark(mark::Word),
     /// Show the versions of sluicectl and sluiced
     Version,
 }
@@ -74,6 +78,7 @@ pub(crate) fn run(program: &str, words: &[String]) -> Result<(), Failure> {
         Word::Drops { all } => drops::print(&mut session, all),
         Word::Stats => stats::print(&mut session),
         Word::Sysctl(words) => sysctl::run(&mut session, &words),
+        Word::Mark(word) => mark::run(&mut session, word),
         Word::Version => version(&mut session),
     };
     session.out.flush()?;
