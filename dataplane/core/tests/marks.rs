@@ -7,6 +7,7 @@ use common::wire::seen;
 use common::*;
 use sluice_core::{ConfigError, DropReason, MarkRule, NewMark, Prefix, Protocol, ServiceKey, Verdict};
 use sluice_packet::build::Frame;
+use sluice_packet::header::SctpChunk;
 use sluice_packet::header::flags::{ACK, FIN, RST, SYN};
 
 /// Where clients' packets go that pass the director: nobody's virtual address.
@@ -76,6 +77,11 @@ fn one_service_takes_all_ports_and_protocols() {
         met,
         [(second, 8080), (first, 53), (second, 8080), (first, 443)].map(|(a, p)| SocketAddrV4::new(a, p))
     );
+    let sctp = Frame::new().eth(OUTSIDE_MAC, GATEWAY_MAC).ipv4(CLIENT, SITE).sctp(5, 9899, SctpChunk::INIT);
+    let (verdict, bytes) = lab.client_sends(&sctp);
+    assert_eq!((verdict, bytes[5]), (TO_REAL, 2), "SCTP");
+    let answer = from_link(2).ipv4(second, CLIENT).sctp(8080, 5, SctpChunk::INIT_ACK);
+    assert_eq!(lab.real_sends(&answer).0, TO_CLIENT);
     for (n, frame) in [
         (1, Frame::udp(from_link(1).ipv4(first, CLIENT), 53, 2)),
         (2, Frame::udp(from_link(2).ipv4(second, CLIENT), 8080, 3)),
