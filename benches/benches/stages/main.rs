@@ -4,6 +4,7 @@
 //! flows are met in random order.
 mod classify;
 mod established;
+mod marks;
 mod measurement;
 mod new_flows;
 mod place;
@@ -33,6 +34,7 @@ fn main() {
     classify::bench(&mut criterion);
     established::bench(&mut criterion);
     strangers::bench(&mut criterion);
+    marks::bench(&mut criterion);
     new_flows::bench(&mut criterion);
     new_flows::schedulers(&mut criterion);
     criterion.final_summary();
