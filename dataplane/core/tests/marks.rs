@@ -91,6 +91,26 @@ fn one_service_takes_all_ports_and_protocols() {
     }
 }
 
+/// Reference 4.1: one template for all that carries the mark; the real's port does not count.
+#[test]
+fn a_persistent_client_keeps_its_real_over_ports_and_protocols() {
+    let mut lab = Lab::new();
+    lab.add(persistent(marked(7, "rr"), 300, 32), [masq(1, 8080), masq(2, 8080)]);
+    add(&mut lab, to_site());
+    let (verdict, bytes) = lab.client_sends(&site(1));
+    assert_eq!((verdict, seen(&bytes).destination.port()), (TO_REAL, 443));
+    let n = bytes[5];
+    for port in [53, 54, 8080] {
+        let query = Frame::new().eth(OUTSIDE_MAC, GATEWAY_MAC).ipv4(CLIENT, SITE).udp(port, port);
+        let (verdict, bytes) = lab.client_sends(&query);
+        assert_eq!((verdict, bytes[5], seen(&bytes).destination.port()), (TO_REAL, n, port));
+        let answer = from_link(n).ipv4(real(n), CLIENT).udp(port, port);
+        assert_eq!(lab.real_sends(&answer).0, TO_CLIENT, "replies come from any port");
+    }
+    let other = Frame::new().eth(OUTSIDE_MAC, GATEWAY_MAC).ipv4(real(200), SITE).tcp(1, 443, SYN);
+    assert_ne!(lab.client_sends(&other).1[5], n, "another client");
+}
+
 #[test]
 fn direct_routing_leaves_the_packet_as_it_is() {
     let mut lab = lab([route(3, 0)]);
