@@ -84,9 +84,9 @@ fn fib(reals: u32) -> Fib {
     let mut fib = Fib::default();
     fib.set_ports(vec![FibPort { mac: MAC, mtu: 1500 }]);
     fib.set_routes([
-        (Ipv4Addr::UNSPECIFIED, 0, Route { port: 0, gateway: Some(GATEWAY) }),
-        (Ipv4Addr::new(192, 0, 0, 0), 16, Route { port: 0, gateway: None }),
-        (Ipv4Addr::new(198, 51, 100, 0), 24, Route { port: 0, gateway: None }),
+        (Ipv4Addr::UNSPECIFIED, 0, Route { port: 0, gateway: Some(GATEWAY), source: None }),
+        (Ipv4Addr::new(192, 0, 0, 0), 16, Route { port: 0, gateway: None, source: None }),
+        (Ipv4Addr::new(198, 51, 100, 0), 24, Route { port: 0, gateway: None, source: None }),
     ]);
     for address in (0..reals).map(real).chain([GATEWAY]) {
         fib.set_neighbour(0, address, Some(NEIGHBOUR));

@@ -36,6 +36,8 @@ pub struct Route {
     pub port: u16,
     /// The gateway; `None` where the destination is on the link.
     pub gateway: Option<Ipv4Addr>,
+    /// What packets of the director's own have as their source; `None` where it has no address for this way.
+    pub source: Option<Ipv4Addr>,
 }
 
 /// What the FIB says of a destination.
@@ -180,6 +182,12 @@ impl Fib {
         }
     }
 
+    /// The source of the director's own packets to `address`, those of its tunnels.
+    #[must_use]
+    pub fn source(&self, address: u32) -> Option<u32> {
+        self.route(address)?.source.map(Ipv4Addr::to_bits)
+    }
+
     fn new_version(&mut self) {
         self.version = self.version.checked_add(1).unwrap_or(1);
     }
@@ -209,9 +217,9 @@ mod tests {
         let mut fib = Fib::default();
         fib.set_ports(vec![FibPort { mac: [2; 6], mtu: 1500 }, FibPort { mac: [4; 6], mtu: 1500 }]);
         fib.set_routes([
-            (Ipv4Addr::UNSPECIFIED, 0, Route { port: 0, gateway: Some(GATEWAY) }),
-            (Ipv4Addr::new(10, 0, 0, 0), 8, Route { port: 1, gateway: None }),
-            (Ipv4Addr::new(10, 9, 0, 0), 16, Route { port: 0, gateway: None }),
+            (Ipv4Addr::UNSPECIFIED, 0, Route { port: 0, gateway: Some(GATEWAY), source: None }),
+            (Ipv4Addr::new(10, 0, 0, 0), 8, Route { port: 1, gateway: None, source: None }),
+            (Ipv4Addr::new(10, 9, 0, 0), 16, Route { port: 0, gateway: None, source: None }),
         ]);
         fib
     }
@@ -236,6 +244,15 @@ mod tests {
         assert_eq!(fib.set_neighbour(1, A, None), id);
         assert_eq!(fib.hop(id).and_then(|hop| hop.macs), None);
         assert_eq!(fib.version(), version);
+    }
+
+    #[test]
+    fn a_route_names_the_source() {
+        let mut fib = fib();
+        let on_link = Route { port: 1, gateway: None, source: Some(Ipv4Addr::new(10, 0, 0, 200)) };
+        fib.set_routes([(Ipv4Addr::new(10, 0, 0, 0), 8, on_link)]);
+        assert_eq!(fib.source(A.to_bits()), Some(0x0a00_00c8));
+        assert_eq!(fib.source(GATEWAY.to_bits()), None);
     }
 
     #[test]

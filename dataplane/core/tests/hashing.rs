@@ -28,9 +28,9 @@ impl Bench {
     fn new(scheduler: &str, flags: u8, reals: &[RealConfig]) -> Self {
         let mut lab = Lab::with_flows(32_768);
         lab.rewire(|fib| {
-            let inside = Route { port: INSIDE, gateway: None };
+            let inside = Route { port: INSIDE, gateway: None, source: None };
             fib.set_routes([
-                (Ipv4Addr::UNSPECIFIED, 0, Route { port: OUTSIDE, gateway: Some(GATEWAY) }),
+                (Ipv4Addr::UNSPECIFIED, 0, Route { port: OUTSIDE, gateway: Some(GATEWAY), source: None }),
                 (Ipv4Addr::new(10, 0, 0, 0), 8, inside),
                 (Ipv4Addr::new(192, 168, 1, 0), 24, inside),
             ]);

@@ -92,7 +92,9 @@ fn an_unknown_neighbour_is_asked_for() {
     assert_eq!(lab.reaches(&request(40_000, SYN)), 77);
 
     let gateway = Ipv4Addr::new(192, 0, 2, 253);
-    lab.rewire(|fib| fib.set_routes([(CLIENT, 32, Route { port: OUTSIDE, gateway: Some(gateway) })]));
+    lab.rewire(|fib| {
+        fib.set_routes([(CLIENT, 32, Route { port: OUTSIDE, gateway: Some(gateway), source: None })])
+    });
     let (verdict, _) = lab.real_sends(&reply(77, 80, 40_000, SYN | ACK));
     assert_eq!(verdict, Verdict::Resolve { port: OUTSIDE, address: gateway.to_bits() });
 }
@@ -118,8 +120,8 @@ fn a_route_that_changes_is_followed_at_once() {
     assert_eq!(lab.real_sends(&reply(1, 80, 40_000, ACK)).0, TO_CLIENT);
     lab.rewire(|fib| {
         fib.set_routes([
-            (CLIENT, 32, Route { port: INSIDE, gateway: Some(real(9)) }),
-            (real(1), 32, Route { port: OUTSIDE, gateway: Some(GATEWAY) }),
+            (CLIENT, 32, Route { port: INSIDE, gateway: Some(real(9)), source: None }),
+            (real(1), 32, Route { port: OUTSIDE, gateway: Some(GATEWAY), source: None }),
         ]);
     });
     let (verdict, bytes) = lab.client_sends(&request(40_000, ACK));

@@ -205,7 +205,8 @@ fn static_routing(config: &Config, ports: &[OpenPort], twins: &[Option<OpenTwin>
         found.and_then(|index| u16::try_from(index).ok())
     };
     let routes = config.routes.iter().filter_map(|route| {
-        Some((route.to.address, route.to.length, Route { port: index(&route.port)?, gateway: route.via }))
+        let to = Route { port: index(&route.port)?, gateway: route.via, source: route.source };
+        Some((route.to.address, route.to.length, to))
     });
     let neighbours = config.neighbours.iter();
     Static {

@@ -151,6 +151,49 @@ fn routes_are_followed() {
     });
 }
 
+/// Each time as `ip route get` has it.
+#[test]
+fn the_source_of_a_way_is_the_kernels() {
+    in_namespace(|| {
+        with_mirror(fixed(), Vec::new(), |seen, _ask| async move {
+            let kernel = || {
+                let output =
+                    Command::new("ip").args(["-o", "route", "get", "203.0.113.9"]).output().expect("ip");
+                let text = String::from_utf8(output.stdout).expect("text");
+                let source =
+                    text.split(" src ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a source");
+                source.parse::<Ipv4Addr>().expect("an address")
+            };
+            let far = |source: Ipv4Addr| {
+                move |seen: &Seen| seen.fib.borrow().source(FAR.to_bits()) == Some(source.to_bits())
+            };
+            let mut chosen = Vec::new();
+            assert_eq!(seen.fib.borrow().source(FAR.to_bits()), None);
+            for change in [
+                "addr add 10.9.0.1/24 dev sl-wan",
+                "route add default via 10.9.0.254",
+                "route add 203.0.113.0/24 via 10.1.0.254",
+                "addr add 10.1.0.7/32 dev sl-wan",
+                "route add 203.0.113.0/25 dev sl-wan",
+                "route add 203.0.113.0/26 via 10.1.0.254 src 10.1.0.7",
+                "route add 203.0.113.9 src 10.1.0.7 nexthop via 10.9.0.249 nexthop via 10.1.0.248",
+                "route del 203.0.113.9",
+                "addr del 10.1.0.7/32 dev sl-wan",
+            ] {
+                ip(change);
+                if change.contains("10.9.0.1/24") {
+                    continue;
+                }
+                seen.soon(change, far(kernel())).await;
+                chosen.push(kernel().octets()[1..].to_vec());
+            }
+            let [near, other, extra] = [[1, 0, 1], [9, 0, 1], [1, 0, 7]].map(Vec::from);
+            let expected = [&other, &near, &near, &near, &extra, &extra, &extra, &near];
+            assert_eq!(chosen.iter().collect::<Vec<_>>(), expected);
+        });
+    });
+}
+
 #[test]
 fn routes_that_vanish_without_a_word_are_noticed() {
     in_namespace(|| {
@@ -262,7 +305,7 @@ fn next_hops_of_reals_are_resolved_before_traffic_needs_them() {
 fn static_entries_win_over_the_kernels() {
     in_namespace(|| {
         let fixed = Static {
-            routes: vec![(Ipv4Addr::UNSPECIFIED, 0, Route { port: 0, gateway: Some(CLIENT) })],
+            routes: vec![(Ipv4Addr::UNSPECIFIED, 0, Route { port: 0, gateway: Some(CLIENT), source: None })],
             neighbours: vec![(0, CLIENT, [6; 6])],
             ..fixed()
         };

@@ -37,7 +37,7 @@ fn fib() -> Fib {
     let mut fib = Fib::default();
     fib.set_ports(vec![FibPort { mac: MAC, mtu: 1500 }]);
     let gateway = Ipv4Addr::new(192, 0, 2, 254);
-    fib.set_routes([(Ipv4Addr::UNSPECIFIED, 0, Route { port: 0, gateway: Some(gateway) })]);
+    fib.set_routes([(Ipv4Addr::UNSPECIFIED, 0, Route { port: 0, gateway: Some(gateway), source: None })]);
     fib.set_neighbour(0, gateway, Some([2, 0, 0, 0, 0, 2]));
     fib
 }

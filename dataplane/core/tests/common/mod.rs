@@ -81,8 +81,8 @@ pub(crate) fn fib() -> Fib {
     let mut fib = Fib::default();
     fib.set_ports(vec![FibPort { mac: OUTSIDE_MAC, mtu: MTU }, FibPort { mac: INSIDE_MAC, mtu: MTU }]);
     fib.set_routes([
-        (Ipv4Addr::UNSPECIFIED, 0, Route { port: OUTSIDE, gateway: Some(GATEWAY) }),
-        (Ipv4Addr::new(10, 0, 0, 0), 8, Route { port: INSIDE, gateway: None }),
+        (Ipv4Addr::UNSPECIFIED, 0, Route { port: OUTSIDE, gateway: Some(GATEWAY), source: None }),
+        (Ipv4Addr::new(10, 0, 0, 0), 8, Route { port: INSIDE, gateway: None, source: None }),
     ]);
     fib.set_neighbour(OUTSIDE, GATEWAY, Some(GATEWAY_MAC));
     for n in 1..10 {

@@ -224,6 +224,8 @@ pub struct Route {
     pub port: String,
     /// Gateway; absent: the destination is on the link.
     pub via: Option<Ipv4Addr>,
+    /// Source of the packets that carry tunnels that way; absent: there can be none.
+    pub source: Option<Ipv4Addr>,
 }
 
 /// A static neighbour.

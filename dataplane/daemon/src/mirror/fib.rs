@@ -37,7 +37,8 @@ impl FibBuilder {
     /// Takes over what has changed in the tables; says whether anything has.
     pub(super) fn update(&mut self, tables: &mut Tables, changes: Changes) -> bool {
         let mut changed = false;
-        if changes.routes || changes.redump {
+        // What a route names no source for, addresses give one.
+        if changes.routes || changes.addresses || changes.redump {
             self.fib.set_routes(tables.routes().chain(self.fixed.routes.iter().copied()));
             changed = true;
         }

@@ -40,6 +40,21 @@ pub(super) struct Neighbour {
     pub(super) doubtful: bool,
 }
 
+/// An address of a twin, and how long the prefix of its network is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Own {
+    port: u16,
+    address: Ipv4Addr,
+    length: u8,
+}
+
+impl Own {
+    fn is_in_network_of(&self, other: Ipv4Addr) -> bool {
+        let differing = (self.address.to_bits() ^ other.to_bits()).leading_zeros();
+        differing >= u32::from(self.length)
+    }
+}
+
 /// Orders routes as the kernel prefers them: by prefix, then the lower metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct RouteKey {
@@ -54,7 +69,8 @@ pub(super) struct Tables {
     twins: Vec<Option<String>>,
     ports: HashMap<u32, u16>,
     links_up: HashSet<u32>,
-    addresses: HashSet<(u16, Ipv4Addr)>,
+    /// In the order in which the kernel has them.
+    addresses: Vec<Own>,
     routes: BTreeMap<RouteKey, Vec<Route>>,
     neighbours: HashMap<(u16, Ipv4Addr), Neighbour>,
     touched: HashSet<(u16, Ipv4Addr)>,
@@ -67,7 +83,7 @@ impl Tables {
             twins,
             ports: HashMap::new(),
             links_up: HashSet::new(),
-            addresses: HashSet::new(),
+            addresses: Vec::new(),
             routes: BTreeMap::new(),
             neighbours: HashMap::new(),
             touched: HashSet::new(),
@@ -120,11 +136,16 @@ impl Tables {
             _ => None,
         });
         let Some(address) = local else { return Changes::default() };
-        let changed = if gone {
-            self.addresses.remove(&(port, address))
-        } else {
-            self.addresses.insert((port, address))
-        };
+        let own = Own { port, address, length: message.header.prefix_len };
+        let held = self.addresses.iter().position(|other| *other == own);
+        let changed = held.is_some() == gone;
+        match held {
+            Some(at) if gone => {
+                self.addresses.remove(at);
+            }
+            None if !gone => self.addresses.push(own),
+            _ => {}
+        }
         // Routes whose preferred source goes away with the address are dropped without telling.
         Changes { addresses: changed, redump: gone && changed, ..Changes::default() }
     }
@@ -162,24 +183,33 @@ impl Tables {
             RouteAttribute::MultiPath(hops) => Some(hops),
             _ => None,
         });
+        let source = message.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::PrefSource(RouteAddress::Inet(source)) => Some(*source),
+            _ => None,
+        });
         if let Some(hops) = several {
-            let hop = |index, attributes| self.hop(Some(index), attributes);
+            let hop = |index, attributes| self.hop(Some(index), attributes, source);
             return hops.iter().filter_map(|each| hop(each.interface_index, &each.attributes)).collect();
         }
         let index = message.attributes.iter().find_map(|attribute| match attribute {
             RouteAttribute::Oif(index) => Some(*index),
             _ => None,
         });
-        self.hop(index, &message.attributes).into_iter().collect()
+        self.hop(index, &message.attributes, source).into_iter().collect()
     }
 
-    fn hop(&self, interface: Option<u32>, attributes: &[RouteAttribute]) -> Option<Route> {
+    fn hop(
+        &self,
+        interface: Option<u32>,
+        attributes: &[RouteAttribute],
+        source: Option<Ipv4Addr>,
+    ) -> Option<Route> {
         let port = *self.ports.get(&interface?)?;
         let gateway = attributes.iter().find_map(|attribute| match attribute {
             RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => Some(*gateway),
             _ => None,
         });
-        Some(Route { port, gateway })
+        Some(Route { port, gateway, source })
     }
 
     pub(super) fn neighbour(&mut self, message: &NeighbourMessage, gone: bool) {
@@ -214,17 +244,27 @@ impl Tables {
 
     /// The twins' addresses.
     pub(super) fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.addresses.iter().map(|(_, address)| *address)
+        self.addresses.iter().map(|own| own.address)
     }
 
-    /// The routes to use: of each prefix the one with the lowest metric, of several next hops the first.
+    /// The source of packets by a route that names none, as the kernel chooses it (`inet_select_addr`): the first address
+    /// in the gateway's network, else the first of the port.
+    fn source(&self, route: &Route) -> Option<Ipv4Addr> {
+        let own = || self.addresses.iter().filter(|own| own.port == route.port);
+        let near = route.gateway.and_then(|gateway| own().find(|own| own.is_in_network_of(gateway)));
+        near.or_else(|| own().next()).map(|own| own.address)
+    }
+
+    /// The routes to use: of each prefix the one with the lowest metric, of several next hops the first. Each has a source,
+    /// where the port has an address.
     pub(super) fn routes(&self) -> impl Iterator<Item = (Ipv4Addr, u8, Route)> {
         let mut last = None;
         self.routes.iter().filter_map(move |(key, held)| {
             let prefix = (key.prefix, key.length);
             let first = held.first().filter(|_| last != Some(prefix))?;
             last = Some(prefix);
-            Some((key.prefix, key.length, *first))
+            let source = first.source.or_else(|| self.source(first));
+            Some((key.prefix, key.length, Route { source, ..*first }))
         })
     }
 
