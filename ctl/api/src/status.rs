@@ -138,7 +138,7 @@ pub struct TableStatus {
     pub evicted_half_open: u64,
     /// Closing flows that made room in a full table.
     pub evicted_closing: u64,
-    /// Flows that the `drop_entry` defence has ended.
+    /// Flows and templates that the `drop_entry` defence has ended.
     #[serde(default)]
     pub dropped_entries: u64,
 }

@@ -166,7 +166,7 @@ pub struct LcoreStats {
     pub evicted_half_open: Counter,
     /// Closing flows ended because the table was full.
     pub evicted_closing: Counter,
-    /// Flows that the drop_entry defence ended.
+    /// Flows and templates that the drop_entry defence ended.
     pub dropped_entries: Counter,
     /// Persistence templates of unanswered clients freed because their table was full.
     pub evicted_templates: Counter,

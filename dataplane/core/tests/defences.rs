@@ -2,8 +2,9 @@
 mod common;
 
 use common::*;
-use sluice_core::{DropReason, Jiffies, Protocol, ServiceKey, Verdict};
-use sluice_packet::header::flags::{ACK, FIN, SYN};
+use sluice_core::{DropReason, Jiffies, Protocol, ServiceConfig, ServiceKey, Verdict};
+use sluice_packet::build::Frame;
+use sluice_packet::header::flags::{ACK, FIN, RST, SYN};
 
 /// Opens connections with one SYN each: `+` for those that reach a real, `-` for those turned away.
 fn attempts(lab: &mut Lab, cports: std::ops::Range<u16>) -> String {
@@ -250,4 +251,105 @@ fn an_ended_flow_is_seen_no_more() {
     assert_eq!(lab.flows(), []);
     assert_eq!(lab.real_sends(&reply(1, 80, 100, SYN | ACK)).0, Verdict::ToKernel);
     assert_eq!(lab.reaches(&request(100, SYN)), 1, "its client may try again");
+}
+
+// drop_entry and templates.
+
+/// Room for 64 flows and 64 templates: two of each are visited each second.
+fn persistent_lab(protocol: Protocol, one_packet: bool) -> (Lab, ServiceKey) {
+    let mut lab = Lab::with_tables(64, 64);
+    let config = persistent(service(protocol, 80, "rr"), 600, 32);
+    let key = lab.add(ServiceConfig { one_packet, ..config }, [masq(1, 80)]);
+    (lab, key)
+}
+
+fn from(client: u8) -> Frame {
+    from_gateway(std::net::Ipv4Addr::new(203, 0, 113, client))
+}
+
+fn clients(lab: &Lab) -> Vec<u8> {
+    lab.templates().iter().map(|template| template.client.ip().octets()[3]).collect()
+}
+
+/// Answered or not is all that counts; one with connections under it stays.
+#[test]
+fn templates_of_unanswered_clients_end_and_assured_ones_stay() {
+    let (mut lab, key) = persistent_lab(Protocol::Tcp, false);
+    let long = [&[SYN][..], &[ACK; 9]].concat();
+    for (client, flags) in [(1, &[SYN, RST][..]), (2, &[SYN, ACK, RST]), (3, &[SYN, FIN]), (4, &long)] {
+        for &flags in flags {
+            assert_eq!(lab.client_sends(&from(client).tcp(100, 80, flags)).0, TO_REAL);
+        }
+    }
+    lab.wait_seconds(70);
+    assert_eq!((lab.flows().len(), lab.templates().len()), (2, 4), "TIME_WAIT and ESTABLISHED are left");
+    sweep(&mut lab);
+    assert_eq!(clients(&lab), [2, 3, 4]);
+    assert_eq!((lab.stats.dropped_entries.get(), lab.persistent(lab.id(&key, 1))), (1, 3));
+}
+
+/// What drop_entry ends takes its template along, if the client was never answered (reference 3.4).
+#[test]
+fn a_half_open_flow_takes_its_template_along() {
+    let (mut lab, key) = persistent_lab(Protocol::Tcp, false);
+    assert_eq!(lab.client_sends(&from(1).tcp(100, 80, SYN)).0, TO_REAL);
+    sweep(&mut lab);
+    assert_eq!((lab.flows(), lab.templates(), lab.persistent(lab.id(&key, 1))), (vec![], vec![], 0));
+    assert_eq!(lab.reaches(&from(1).tcp(100, 80, SYN)), 1);
+}
+
+/// Of a service that is scheduled by the packet, templates are tested as flows are: every i-th idle one of i packets.
+#[test]
+fn templates_of_one_packet_services_are_tested() {
+    for (packets, dropped) in [(1, 6), (2, 3), (3, 2), (8, 1), (9, 0)] {
+        let (mut lab, _) = persistent_lab(Protocol::Udp, true);
+        for client in 1..=6 {
+            for _ in 0..packets {
+                assert_eq!(lab.client_sends(&from(client).udp(100, 80)).0, TO_REAL);
+            }
+        }
+        lab.wait(Jiffies::ticks(25));
+        sweep(&mut lab);
+        assert_eq!(lab.stats.dropped_entries.get(), 0, "used within the minute");
+        lab.wait(Jiffies::ticks(3));
+        sweep(&mut lab);
+        assert_eq!((lab.stats.dropped_entries.get(), lab.templates().len()), (dropped, 6 - dropped as usize));
+    }
+}
+
+/// The service counts as it is now: once the flag is gone, never answered is reason enough.
+#[test]
+fn a_template_is_judged_by_its_service_of_now() {
+    let (mut lab, _) = persistent_lab(Protocol::Udp, true);
+    assert_eq!(lab.client_sends(&from(1).udp(100, 80)).0, TO_REAL);
+    sweep(&mut lab);
+    assert_eq!(clients(&lab), [1]);
+    let config = persistent(service(Protocol::Udp, 80, "rr"), 600, 32);
+    lab.change(|director| director.edit_service(config)).unwrap();
+    sweep(&mut lab);
+    assert_eq!(clients(&lab), []);
+}
+
+#[test]
+fn the_work_on_templates_is_bounded_too() {
+    let mut lab = Lab::with_tables(1024, 1024);
+    let config = persistent(service(Protocol::Udp, 80, "rr"), 600, 32);
+    lab.add(config, [masq(1, 80)]);
+    for n in 0..1024u32 {
+        let client = std::net::Ipv4Addr::from_bits(0xcb00_0000 + n);
+        assert_eq!(lab.client_sends(&from_gateway(client).udp(100, 80)).0, TO_REAL);
+    }
+    // Never answered, and no flow is left.
+    lab.wait_seconds(300);
+    assert_eq!((lab.flows().len(), lab.templates().len()), (0, 1024));
+    lab.switch(|switches| switches.drop_entry = true);
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        lab.lcore.expire(lab.now, 10);
+        seen.push(lab.stats.dropped_entries.get());
+    }
+    assert_eq!(seen, [10, 20, 30, 32, 32]);
+    lab.tick(Jiffies::HZ);
+    lab.lcore.expire(lab.now, 1000);
+    assert_eq!(lab.stats.dropped_entries.get(), 64);
 }

@@ -1,13 +1,14 @@
 //! The kernel's defences (reference 4.8), as the control side switches them: drop_packet turns away every n-th new
-//! flow, drop_entry ends flows that are half open, or idle after a few packets.
+//! flow, drop_entry ends flows that are half open, or idle after a few packets, and templates that were never answered.
 use super::Lcore;
 use crate::config::{Protocol, Switches};
 use crate::flow::{Flow, FlowId};
-use crate::persist::End;
+use crate::persist::{End, Walk};
 use crate::proto::{StateTimeouts, sctp, tcp};
+use crate::stats::RealLine;
 use crate::time::Jiffies;
 
-/// Of the flow table, drop_entry visits this part each second.
+/// Of the tables of flows and templates, drop_entry visits this part each second.
 const PART: usize = 32;
 /// A flow that saw a packet within this time is left alone.
 const IDLE: i64 = Jiffies::ticks(60) as i64;
@@ -15,19 +16,23 @@ const IDLE: i64 = Jiffies::ticks(60) as i64;
 const FEW: usize = 8;
 
 /// What one lcore keeps for its defences.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Defence {
     /// Until the next attempt to start a flow is dropped: 0 and 1 mean this one.
     attempts: u32,
-    /// By the packets of a flow: until the next such flow that is tested ends.
-    tested: [u8; FEW + 1],
+    tested: Tested,
     /// The slot to visit next.
     at: u32,
     /// Slots still to visit in this second.
     left: usize,
     /// When the next second begins; `None` while drop_entry is off.
     next: Option<Jiffies>,
+    templates: Walk,
 }
+
+/// By their packets: until the next flow or template that is tested ends.
+#[derive(Debug, Default)]
+struct Tested([u8; FEW + 1]);
 
 /// What drop_entry makes of a flow, by its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +43,10 @@ enum Fate {
 }
 
 impl Defence {
+    pub(super) fn new(templates: Walk) -> Self {
+        Self { attempts: 0, tested: Tested::default(), at: 0, left: 0, next: None, templates }
+    }
+
     /// Takes over new switches. Where the operator has set the rate (mode 3) the kernel drops the first attempt, where it
     /// is automatic the n-th.
     pub(super) fn follow(&mut self, old: &Switches, new: &Switches) {
@@ -64,10 +73,12 @@ impl Defence {
         self.attempts = rate;
         true
     }
+}
 
-    /// Whether a flow that has been tested is the i-th of those with `packets`, i being their number itself.
+impl Tested {
+    /// Whether what has been tested is the i-th of those with `packets`, i being their number itself.
     fn is_ith(&mut self, packets: u32) -> bool {
-        let Some(left) = usize::try_from(packets).ok().and_then(|i| self.tested.get_mut(i)) else {
+        let Some(left) = usize::try_from(packets).ok().and_then(|i| self.0.get_mut(i)) else {
             return false;
         };
         if packets == 0 {
@@ -83,8 +94,8 @@ impl Defence {
 }
 
 impl Lcore {
-    /// Does drop_entry's work of this loop: visits no more than `budget` slots, and each second no more than a part of the
-    /// table.
+    /// Does drop_entry's work of this loop: visits no more than `budget` slots and as many templates, and each second no
+    /// more than a part of the tables.
     #[cold]
     pub(super) fn drop_entries(&mut self, now: Jiffies, budget: usize) {
         let capacity = self.flows.capacity();
@@ -102,6 +113,20 @@ impl Lcore {
                 self.end(slot, End::Forced, now);
             }
         }
+        self.drop_templates(now, budget);
+    }
+
+    fn drop_templates(&mut self, now: Jiffies, budget: usize) {
+        let Self { templates, defence, stats, snapshot, .. } = self;
+        let one_packet = |real| {
+            let place = stats.real(real).and_then(RealLine::place);
+            let service = place.and_then(|(slot, _)| snapshot.service(u32::try_from(slot).ok()?));
+            service.is_some_and(|service| service.config.one_packet)
+        };
+        let Defence { templates: walk, tested, .. } = defence;
+        let dropped =
+            templates.drop_some(walk, now, (budget, PART), one_packet, |packets| tested.is_ith(packets));
+        stats.dropped_entries.add(dropped);
     }
 
     fn may_go(&mut self, slot: FlowId, now: Jiffies) -> bool {
@@ -109,7 +134,9 @@ impl Lcore {
         match fate(flow) {
             Fate::Keep => false,
             Fate::Drop => true,
-            Fate::Test => idle(flow, &self.timeouts, now) >= IDLE && self.defence.is_ith(flow.in_packets),
+            Fate::Test => {
+                idle(flow, &self.timeouts, now) >= IDLE && self.defence.tested.is_ith(flow.in_packets)
+            }
         }
     }
 }

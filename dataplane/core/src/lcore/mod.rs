@@ -96,7 +96,7 @@ impl Lcore {
             stats,
             random: random::Random::new(config.seed, config.id),
             rover: 0,
-            defence: defence::Defence::default(),
+            defence: defence::Defence::new(Walk::new(config.id, config.lcores, config.now)),
             sweep: None,
             stage: Some(Box::default()),
         };
@@ -137,8 +137,8 @@ impl Lcore {
     }
 
     /// Ends the flows whose time has come; `budget` bounds the flows and empty wheel slots looked at, and the templates. With
-    /// expire_nodest_conn, flows whose real was removed end here too, within a walk over the table; so do those that
-    /// drop_entry chooses.
+    /// expire_nodest_conn, flows whose real was removed end here too, within a walk over the table; so do flows and
+    /// templates that drop_entry chooses.
     pub fn expire(&mut self, now: Jiffies, budget: usize) {
         if let Some(from) = self.sweep {
             self.sweep = self.end_orphans(from, budget, now);

@@ -1,7 +1,11 @@
-//! Freeing templates that have ended: each lcore walks over its share of the shards once a second.
+//! Walks over the templates: each lcore frees those of its share of the shards that have ended, once a second, and has
+//! drop_entry look at a part of them.
 use std::sync::{PoisonError, TryLockError};
 
 use super::Templates;
+use super::shard::Shard;
+use super::template::Fate;
+use crate::real::RealId;
 use crate::time::Jiffies;
 
 /// Cells looked at in each jiffy at least: a small table is seen whole then.
@@ -27,15 +31,46 @@ impl Walk {
 }
 
 impl Templates {
-    /// Goes on with the walk, over no more than `budget` cells.
+    /// Goes on with the walk that frees what has ended, over no more than `budget` cells.
     #[inline]
     pub(crate) fn expire(&self, walk: &mut Walk, now: Jiffies, budget: usize) {
         if walk.at != now {
             self.owe(walk, now);
         }
         if walk.owed > 0 {
-            self.walk(walk, now, budget);
+            self.walk(walk, budget, |shard, at| shard.expire(at, now, self.seed, &self.reals));
         }
+    }
+
+    /// Goes on with drop_entry's walk, over no more than `budget` cells, and each second no more than the `part`-th part of
+    /// the lcore's. `one_packet` says whether a real's service is scheduled by the packet, `chosen` whether an idle
+    /// template of so many packets goes. Returns how many went.
+    #[cold]
+    pub(crate) fn drop_some(
+        &self,
+        walk: &mut Walk,
+        now: Jiffies,
+        (budget, part): (usize, usize),
+        one_packet: impl Fn(RealId) -> bool,
+        mut chosen: impl FnMut(u32) -> bool,
+    ) -> u64 {
+        if walk.at.is_due(now) {
+            walk.owed = self.own(walk).div_ceil(part);
+            walk.at = now.after(Jiffies::HZ);
+        }
+        let mut dropped = 0;
+        self.walk(walk, budget, |shard, at| {
+            let goes = match shard.fate(at, now, &one_packet) {
+                Fate::Keep => false,
+                Fate::Test(packets) => chosen(packets),
+                Fate::Drop => true,
+            };
+            if goes {
+                shard.drop(at, self.seed, &self.reals);
+                dropped += 1;
+            }
+        });
+        dropped
     }
 
     /// Cells of the shards that are the lcore's.
@@ -52,8 +87,9 @@ impl Templates {
         walk.at = now;
     }
 
+    /// Shows to `each` the next cells that are owed, no more than `budget`.
     #[cold]
-    fn walk(&self, walk: &mut Walk, now: Jiffies, budget: usize) {
+    fn walk(&self, walk: &mut Walk, budget: usize, mut each: impl FnMut(&mut Shard, u32)) {
         let mut left = walk.owed.min(budget);
         let own = self.own(walk);
         while left > 0 {
@@ -68,7 +104,7 @@ impl Templates {
             let cells = left.min(self.room - from);
             if shard.used() > 0 {
                 for at in from..from + cells {
-                    shard.expire(at as u32, now, self.seed, &self.reals);
+                    each(&mut shard, at as u32);
                 }
             }
             walk.next = (walk.next + cells) % own;

@@ -1,5 +1,5 @@
 //! A part of the templates, under one lock: lists by hash over a fixed number of cells.
-use super::template::{End, NewTemplate, Template};
+use super::template::{End, Fate, NewTemplate, Template};
 use crate::flow::{Key4, Seed};
 use crate::real::{RealId, RealTable};
 use crate::slab::{NONE, Slab};
@@ -111,6 +111,19 @@ impl Shard {
             && !template.settle(now)
         {
             let hash = template.key.hash(seed);
+            self.remove(at, hash, reals);
+        }
+    }
+
+    /// What drop_entry makes of the template in cell `at`, if one is there. One that has ended is the other walk's.
+    pub(super) fn fate(&mut self, at: u32, now: Jiffies, one_packet: impl Fn(RealId) -> bool) -> Fate {
+        let Some(template) = self.templates.get_mut(at) else { return Fate::Keep };
+        if template.settle(now) { template.fate(now, one_packet) } else { Fate::Keep }
+    }
+
+    /// Frees template `at` before its time.
+    pub(super) fn drop(&mut self, at: u32, seed: Seed, reals: &RealTable) {
+        if let Some(hash) = self.templates.get(at).map(|template| template.key.hash(seed)) {
             self.remove(at, hash, reals);
         }
     }

@@ -40,6 +40,18 @@ pub(crate) enum End {
     Forced,
 }
 
+/// What drop_entry makes of a template (reference 4.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Keep,
+    /// Idle after so many packets: every so-many-th goes.
+    Test(u32),
+    Drop,
+}
+
+/// A template whose timer was started within this time is left alone, if packets are all it ever had.
+const IDLE: i64 = Jiffies::ticks(60) as i64;
+
 /// What a template is made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewTemplate {
@@ -126,6 +138,18 @@ impl Template {
         self.timeout = DEFERRED;
         self.expires = self.expires.after((late / DEFERRED + 1) * DEFERRED);
         true
+    }
+
+    /// What drop_entry makes of it, settled; `one_packet` says whether its real's service is scheduled by the packet.
+    pub(super) fn fate(&self, now: Jiffies, one_packet: impl Fn(RealId) -> bool) -> Fate {
+        if self.controls > 0 {
+            return Fate::Keep;
+        }
+        if one_packet(self.real) {
+            let idle = i64::from(self.timeout) - i64::from(self.expires.since(now));
+            return if idle >= IDLE { Fate::Test(self.in_packets) } else { Fate::Keep };
+        }
+        if self.assured { Fate::Keep } else { Fate::Drop }
     }
 
     /// Its real can take no connection of the client: it is found no more, and shows so.

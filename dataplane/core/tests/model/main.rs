@@ -276,6 +276,7 @@ impl Pair {
                 self.model.wait(slots * SLOT);
                 let left: Vec<Tuple> = listing_of(&self.lab.flows()).into_iter().map(|flow| flow.0).collect();
                 self.model.lose(&left).map_err(TestCaseError::fail)?;
+                self.model.lose_templates(rows_of(&self.lab.templates())).map_err(TestCaseError::fail)?;
                 prop_assert_eq!(self.lab.stats.dropped_entries.get(), self.model.dropped_entries);
             }
             Operation::CollectTrash => self.collect_trash()?,

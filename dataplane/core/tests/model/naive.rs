@@ -9,7 +9,7 @@ use sluice_core::{
 use crate::common::tcp_table::{Event, Seen, Table};
 use crate::common::{TO_CLIENT, TO_REAL, VIP, real};
 use crate::schedulers::{Asked, Scheduler};
-use crate::templates::Templates;
+use crate::templates::{Row, Templates};
 
 /// The services there may be, by number: protocol and port.
 pub(crate) const SERVICES: [(u8, u16); 4] = [(6, 80), (6, 81), (17, 53), (6, 0)];
@@ -397,6 +397,35 @@ impl Model {
                 return Err(format!("{tuple:?}: {:?}", self.flows[&tuple]));
             }
             self.end(tuple, true, self.now);
+            self.dropped_entries += 1;
+        }
+        Ok(())
+    }
+
+    /// The same of templates, which share counters and table size with the flows: `left` is what the lcore lists.
+    pub(crate) fn lose_templates(&mut self, mut left: Vec<Row>) -> Result<(), String> {
+        let mut lost = Vec::new();
+        for template in &self.templates.list {
+            match left.iter().position(|row| *row == template.row(self.now)) {
+                Some(at) => drop(left.swap_remove(at)),
+                None => lost.push(template.clone()),
+            }
+        }
+        if !left.is_empty() || lost.len() > if self.loaded.switches.drop_entry { 2 } else { 0 } {
+            return Err(format!("lost {lost:?}, gained {left:?}"));
+        }
+        for template in lost {
+            let has_it = |service: &&Service| service.reals.iter().any(|real| real.id == template.real);
+            let service = self.loaded.services.iter().flatten().find(has_it);
+            let idle = template.timeout + self.now - template.expires >= 60 * 250;
+            let goes = match service.is_some_and(|service| service.one_packet) {
+                true => idle && (1..=8).contains(&template.packets),
+                false => !template.assured,
+            };
+            if template.controls > 0 || !goes {
+                return Err(format!("{template:?}"));
+            }
+            self.templates.list.retain(|one| one.id != template.id);
             self.dropped_entries += 1;
         }
         Ok(())

@@ -25,6 +25,14 @@ pub(crate) struct Template {
     pub(crate) out_of_use: bool,
 }
 
+impl Template {
+    pub(crate) fn row(&self, now: u64) -> Row {
+        let state = if self.assured { "ASSURED" } else { "NONE" };
+        let left = (self.expires - now) / 250;
+        (self.key, self.destination, self.real, state.to_owned(), left, self.controls, self.packets)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Templates {
     pub(crate) list: Vec<Template>,
@@ -99,12 +107,7 @@ impl Templates {
     }
 
     pub(crate) fn listing(&self, now: u64) -> Vec<Row> {
-        let row = |one: &Template| {
-            let state = if one.assured { "ASSURED" } else { "NONE" };
-            let left = (one.expires - now) / 250;
-            (one.key, one.destination, one.real, state.to_owned(), left, one.controls, one.packets)
-        };
-        let mut rows: Vec<Row> = self.list.iter().map(row).collect();
+        let mut rows: Vec<Row> = self.list.iter().map(|template| template.row(now)).collect();
         rows.sort();
         rows
     }

@@ -108,8 +108,8 @@ pub static ALL: &[Switch] = &[
         "0",
         Effect::Control,
         "Ends flows that are half open, or idle after few packets: each second a 32nd of every worker's \
-         table is looked through. 0: never. 1 and 2: while room is short (amemthresh); 1 turns into 2 \
-         then, and back. 3: always.",
+         table and of the templates is looked through. 0: never. 1 and 2: while room is short (amemthresh); \
+         1 turns into 2 then, and back. 3: always.",
     ),
     of(
         "drop_packet",
