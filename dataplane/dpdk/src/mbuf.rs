@@ -220,6 +220,17 @@ impl PacketBuf for Mbuf {
     }
 
     #[inline]
+    fn truncate(&mut self, len: usize) -> bool {
+        let fields = self.fields_mut();
+        let Some(kept) = u16::try_from(len).ok().filter(|len| *len <= fields.data_len) else { return false };
+        let rest = NonNull::new(std::mem::replace(&mut fields.next, std::ptr::null_mut()));
+        (fields.data_len, fields.pkt_len, fields.nb_segs) = (kept, u32::from(kept), 1);
+        // Freed as a chain of its own: nobody else has it any more.
+        drop(rest.map(Self));
+        true
+    }
+
+    #[inline]
     fn prefetch(&self) {
         let fields = self.fields();
         prefetch_line(fields.buf_addr.cast_const().cast::<u8>().wrapping_add(usize::from(fields.data_off)));

@@ -21,6 +21,10 @@ pub trait PacketBuf {
     /// Takes `n` bytes off the front; `false`, with nothing changed, where the first segment is shorter.
     fn trim_front(&mut self, n: usize) -> bool;
 
+    /// Cuts the frame off after `len` bytes; `false`, with nothing changed, where the first segment has not so many. Further
+    /// segments go.
+    fn truncate(&mut self, len: usize) -> bool;
+
     /// Asks the CPU to load the first bytes of the frame; a hint that may do nothing.
     fn prefetch(&self) {}
 

@@ -31,7 +31,9 @@ pub mod checksum;
 mod classify;
 pub mod header;
 mod parsed;
+mod quoted;
 
 pub use buf::PacketBuf;
 pub use classify::{classify, classify_into};
 pub use parsed::{Kind, Malformed, Parsed};
+pub use quoted::Quoted4;

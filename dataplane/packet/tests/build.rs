@@ -198,5 +198,9 @@ fn array_buf_keeps_its_bounds() {
     assert_eq!((buf.data().len(), buf.frame_len()), (24, 124));
     buf.data_mut()[21] = 7;
     assert_eq!(buf.data()[20..], [9, 7, 3, 4]);
-    assert!(buf.trim_front(24) && buf.data().is_empty());
+    assert!(!buf.truncate(25));
+    assert_eq!(buf.frame_len(), 124);
+    assert!(buf.truncate(23));
+    assert_eq!((buf.data().len(), buf.frame_len()), (23, 23), "further pieces go");
+    assert!(buf.trim_front(23) && buf.data().is_empty());
 }

@@ -7,7 +7,7 @@ use common::naive;
 use common::shapes::shapes;
 use sluice_packet::build::Frame;
 use sluice_packet::checksum::{Crc32c, Delta, Sum};
-use sluice_packet::{Kind, Malformed, classify};
+use sluice_packet::{Kind, Malformed, Quoted4, classify};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,9 @@ fn agrees(frame: &[u8]) {
             assert_eq!(parsed.kind == Kind::Bad, parsed.malformed != Malformed::None);
             assert!(usize::from(parsed.l3) + usize::from(parsed.ip_len) <= frame_len);
             assert!(usize::from(parsed.l4) <= frame.len());
+            if let Some(quoted) = Quoted4::of(frame, &parsed) {
+                assert!(parsed.kind == Kind::IcmpError4 && usize::from(quoted.l4) <= frame.len());
+            }
         }
     }
 }

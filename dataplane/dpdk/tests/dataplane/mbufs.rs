@@ -12,6 +12,7 @@ pub(crate) const CASES: &[Case] = &[
     ("mbuf::trim_front_takes_what_is_there", trim_front_takes_what_is_there),
     ("mbuf::append_uses_the_tailroom_and_no_more", append_uses_the_tailroom_and_no_more),
     ("mbuf::trim_back_takes_what_is_there", trim_back_takes_what_is_there),
+    ("mbuf::truncate_keeps_the_front_and_frees_the_rest", truncate_keeps_the_front_and_frees_the_rest),
     ("mbuf::chain_counts_all_segments", chain_counts_all_segments),
     ("mbuf::drop_frees_on_any_thread", drop_frees_on_any_thread),
     ("burst::keeps_order_and_bounds", keeps_order_and_bounds),
@@ -71,6 +72,19 @@ fn trim_back_takes_what_is_there(lab: &Lab) {
     assert_eq!((mbuf.data(), mbuf.frame_len()), (&b"frame"[..], 5));
     assert!(!mbuf.trim_back(6) && !mbuf.trim_back(usize::from(u16::MAX) + 1));
     assert_eq!((mbuf.data(), mbuf.frame_len()), (&b"frame"[..], 5));
+}
+
+fn truncate_keeps_the_front_and_frees_the_rest(lab: &Lab) {
+    let mut mbuf = lab.packet(b"head-");
+    mbuf.chain(lab.packet(b"middle-")).expect("room for segments");
+    mbuf.chain(lab.packet(b"tail")).expect("room for segments");
+    assert!(!mbuf.truncate(6), "more than the first segment has");
+    assert_eq!((mbuf.frame_len(), mbuf.segment_count(), lab.pool.in_use()), (16, 3, 3));
+    assert!(mbuf.truncate(5));
+    assert_eq!((mbuf.data(), mbuf.frame_len(), mbuf.segment_count()), (&b"head-"[..], 5, 1));
+    assert_eq!(lab.pool.in_use(), 1, "the other segments are freed");
+    assert!(mbuf.truncate(2) && mbuf.extend_from_slice(b"!"));
+    assert_eq!((mbuf.data(), mbuf.frame_len()), (&b"he!"[..], 3));
 }
 
 fn chain_counts_all_segments(lab: &Lab) {

@@ -87,6 +87,15 @@ impl PacketBuf for ArrayBuf {
         enough
     }
 
+    fn truncate(&mut self, len: usize) -> bool {
+        let enough = len <= self.end - self.start;
+        if enough {
+            self.end = self.start + len;
+            self.chained = 0;
+        }
+        enough
+    }
+
     fn ip_checksum_good(&self) -> bool {
         self.ip_checksum_good
     }
