@@ -130,7 +130,7 @@ impl Launch<'_> {
     ) -> Result<(Vec<WorkerView>, Vec<FlowLink>), StartError> {
         let (mut views, mut flow_links) = (Vec::new(), Vec::new());
         for (index, (subscriber, rings)) in parts.enumerate() {
-            let (link, flows) = flow_link();
+            let (link, flows) = flow_link(sluice_dpdk::clock::tsc_hz());
             let stats = LcoreStats::new(self.config.tables.reals).with_marks(self.mark_slots);
             let stats = Arc::new(stats);
             let ends = WorkerEnds { stats, pulse: Arc::default(), flows, subscriber, rings };

@@ -1,4 +1,6 @@
 //! The flow table of one lcore: a slab of flows, the index over both directions, the wheel.
+use std::ops::Range;
+
 use super::entry::{Direction, Flow, NONE, NewFlow, flags};
 use super::hash::{Key4, Seed};
 use super::index::{Index, filled};
@@ -40,6 +42,7 @@ pub(crate) struct FlowTable {
     /// Slots that hold no flow; the last `capacity - used` of them are right, the next to be taken at the end.
     free: Box<[u32]>,
     used: usize,
+    touched: u32,
 }
 
 /// A flow that a packet may belong to, by its tag alone: an index value, or none.
@@ -77,6 +80,7 @@ impl FlowTable {
             seed,
             free,
             used: 0,
+            touched: 0,
         }
     }
 
@@ -163,6 +167,7 @@ impl FlowTable {
         let flow = self.flows.get_mut(id.0 as usize)?;
         flow.begin(new);
         self.used += 1;
+        self.touched = self.touched.max(id.0 + 1);
         if flow.is_masq() {
             let key = flow.key(Direction::Out);
             self.index_later(key, value(id, Direction::Out));
@@ -261,9 +266,15 @@ impl FlowTable {
         Dying { id, forth, back }
     }
 
-    /// Flows from slot `from` on.
-    pub(crate) fn scan(&self, from: u32) -> impl Iterator<Item = (FlowId, &Flow)> {
-        let slots = self.flows.get(from as usize..).unwrap_or_default().iter().zip(from..);
+    /// The end of the slots that have ever held a flow: a walk need not go on from there.
+    pub(crate) fn touched(&self) -> u32 {
+        self.touched
+    }
+
+    /// The flows in these slots.
+    pub(crate) fn scan(&self, slots: Range<u32>) -> impl Iterator<Item = (FlowId, &Flow)> {
+        let range = slots.start as usize..(slots.end as usize).min(self.flows.len());
+        let slots = self.flows.get(range).unwrap_or_default().iter().zip(slots.start..);
         let asked = slots.inspect(|(_, slot)| {
             if let Some(later) = self.flows.get(*slot as usize + SCAN_AHEAD) {
                 prefetch(later);

@@ -161,17 +161,15 @@ impl Lcore {
     /// Appends flows to `page` as long as it has room, looking at no more than `slots` slots from `from` on. Returns
     /// where to go on, or `None` at the end of the table.
     pub fn flows_page(&self, now: Jiffies, from: u32, slots: u32, page: &mut Vec<FlowView>) -> Option<u32> {
-        let end = (from as usize).saturating_add(slots as usize).min(self.flows.capacity());
-        for (FlowId(slot), flow) in self.flows.scan(from) {
-            if slot as usize >= end {
-                break;
-            }
+        let touched = self.flows.touched();
+        let end = from.saturating_add(slots).min(touched);
+        for (FlowId(slot), flow) in self.flows.scan(from..end) {
             if page.len() == page.capacity() {
                 return Some(slot);
             }
             page.push(FlowView::of(flow, now));
         }
-        (end < self.flows.capacity()).then(|| u32::try_from(end).unwrap_or(u32::MAX))
+        (end < touched).then_some(end)
     }
 
     /// Ends the flows from slot `from` on whose real is not available; looks at `budget` slots and returns where to go

@@ -50,19 +50,25 @@ pub struct FlowServer {
     answered: Producer<FlowPage>,
     /// When the next page may be filled while there are packets.
     not_before: u64,
+    /// Ticks that filling a page is taken to last at most: what took longer was an interruption.
+    longest: u64,
 }
 
 /// Of a busy lcore's time, listings get one part in so many.
 const SHARE: u64 = 64;
 
-/// Both ends for one lcore.
+/// Filling a page lasts less than a second's so many-th part: a tenth of a millisecond.
+const LONGEST: u64 = 10_000;
+
+/// Both ends for one lcore, whose clock makes so many ticks in a second.
 #[must_use]
-pub fn flow_link() -> (FlowLink, FlowServer) {
+pub fn flow_link(hz: u64) -> (FlowLink, FlowServer) {
     // Two, so that a page whose asker has gone does not stop the next.
     let (asked, asked_at) = RingBuffer::new(2);
     let (answered, answered_at) = RingBuffer::new(4);
     let link = FlowLink { asked, answered: answered_at, sequence: 0 };
-    (link, FlowServer { asked: asked_at, answered, not_before: 0 })
+    let longest = hz / LONGEST;
+    (link, FlowServer { asked: asked_at, answered, not_before: 0, longest })
 }
 
 impl FlowServer {
@@ -78,7 +84,8 @@ impl FlowServer {
 
     /// Sends the page back, for which it took from `start` to `now` to fill it.
     pub fn answer(&mut self, page: FlowPage, start: u64, now: u64) {
-        self.not_before = now.saturating_add(now.saturating_sub(start).saturating_mul(SHARE));
+        let took = now.saturating_sub(start).min(self.longest);
+        self.not_before = now.saturating_add(took.saturating_mul(SHARE));
         // There is room: poll() saw it, and only this end fills the ring.
         let _ = self.answered.push(page);
     }
@@ -159,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_busy_lcore_gives_listings_a_small_share_of_its_time() {
-        let (mut link, mut server) = flow_link();
+        let (mut link, mut server) = flow_link(1_000_000);
         let mut ask = || {
             let page = FlowPage { from: 0, next: None, flows: Vec::new(), sequence: 0 };
             link.asked.push(page).expect("room");
@@ -174,11 +181,15 @@ mod tests {
         server.answer(page, free, free + 20);
         ask();
         assert!(server.poll(free + 21, false).is_some(), "nothing else to do");
+        let page = FlowPage { from: 0, next: None, flows: Vec::new(), sequence: 0 };
+        server.answer(page, 0, 1_000_000);
+        ask();
+        assert!(server.poll(1_000_000 + 100 * SHARE, true).is_some(), "a second was an interruption");
     }
 
     #[tokio::test]
     async fn a_forgotten_page_is_not_taken_for_the_answer() {
-        let (mut link, mut server) = flow_link();
+        let (mut link, mut server) = flow_link(1_000_000);
         {
             let asking = link.page(5, 10);
             tokio::pin!(asking);

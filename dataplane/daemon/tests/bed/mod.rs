@@ -79,7 +79,7 @@ impl Bed {
         let mut parts = Vec::new();
         for (id, subscriber) in (0u16..).zip(subscribers) {
             let stats = Arc::new(LcoreStats::new(64).with_marks(director.mark_slots()));
-            let (link, flows) = flow_link();
+            let (link, flows) = flow_link(1_000_000);
             links.push(link);
             parts.push((u32::from(id), Arc::clone(&stats)));
             let config = LcoreConfig {
