@@ -48,6 +48,8 @@ reasons! {
     NotOurs = "not_ours",
     /// An SCTP packet of no flow, to a service, has no whole chunk.
     SctpNoChunk = "sctp_no_chunk",
+    /// The ICMP checksum of an error about a flow's packet is wrong.
+    IcmpChecksum = "icmp_checksum",
     /// The flow's real server was removed (and expire_nodest_conn is off).
     RealGone = "real_gone",
     /// No real server of the service can take a new connection.

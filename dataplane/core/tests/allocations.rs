@@ -96,6 +96,11 @@ fn the_packet_path_allocates_nothing() {
     assert_eq!(cost(&mut lab, OUTSIDE, queries()), (0, TO_REAL), "direct routing");
     let strangers = bursts(30, |n| from_gateway(CLIENT).tcp(1024 + n, 22, SYN));
     assert_eq!(cost(&mut lab, OUTSIDE, strangers), (0, Verdict::ToKernel), "strangers");
+    let errors = bursts(30, |n| {
+        let about = Frame::new().ipv4(VIP, CLIENT).tcp(80, flows[usize::from(n)].client.port(), ACK);
+        from_gateway(CLIENT).icmp_error(3, 4, 1400, &about.packet())
+    });
+    assert_eq!(cost(&mut lab, OUTSIDE, errors), (0, TO_REAL), "ICMP errors");
     // A state of a shorter time: filed anew at once.
     let resets = bursts(30, |n| {
         let flow = &flows[usize::from(n)];

@@ -3,6 +3,8 @@
 #[path = "cluster/card.rs"]
 mod card;
 mod common;
+#[path = "cluster/icmp.rs"]
+mod icmp;
 #[path = "cluster/persistence.rs"]
 mod persistence;
 

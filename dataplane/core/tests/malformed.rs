@@ -149,6 +149,18 @@ fn sound_frame() -> impl Strategy<Value = Vec<u8>> {
         from_gateway(CLIENT).protocol(50).payload(&[3; 20]),
         from_link(1).ipv4(real(1), CLIENT).protocol(51).payload(&[3; 20]),
         from_gateway(CLIENT).icmp_error(3, 4, 1400, &request(40_000, ACK).packet()),
+        Frame::new().eth(OUTSIDE_MAC, GATEWAY_MAC).ipv4(GATEWAY, VIP).icmp_error(
+            3,
+            4,
+            1400,
+            &Frame::new().ipv4(VIP, CLIENT).options(&[1; 8]).tcp(80, 40_000, ACK).packet(),
+        ),
+        from_link(1).ipv4(real(9), CLIENT).icmp_error(
+            11,
+            0,
+            0,
+            &Frame::new().ipv4(CLIENT, real(1)).tcp(40_000, 80, ACK).packet(),
+        ),
         request(40_000, SYN).fragment(0, true),
         request(40_000, SYN).vlan(3),
         ipv6().extension(0, &[0; 6]).tcp(1, 80, SYN),
@@ -180,6 +192,7 @@ fn labs() -> Lab {
     lab.add(service(Protocol::Udp, 53, "rr"), [masq(1, 0), route(2, 53), masq(77, 53)]);
     lab.add(service(Protocol::Sctp, 9899, "rr"), [masq(1, 2905), route(2, 9899)]);
     lab.add(service(Protocol::Udp, 500, "rr"), [masq(1, 500), route(2, 500)]);
+    lab.switch(|switches| switches.schedule_icmp = true);
     lab
 }
 

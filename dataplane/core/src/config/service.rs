@@ -17,6 +17,13 @@ pub enum Protocol {
     Sctp = 132,
 }
 
+impl Protocol {
+    /// Whether an IP protocol can be balanced; all that can begin with the ports, source first.
+    pub(crate) fn has_ports(protocol: u8) -> bool {
+        [Self::Tcp, Self::Udp, Self::Sctp].iter().any(|known| *known as u8 == protocol)
+    }
+}
+
 /// What identifies a virtual service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ServiceKey {
@@ -254,6 +261,8 @@ pub struct Switches {
     pub drop_entry: bool,
     /// Whether SCTP packets without a flow are scheduled though they carry no INIT.
     pub sloppy_sctp: bool,
+    /// Whether an ICMP error about a service's packet makes a flow where there is none.
+    pub schedule_icmp: bool,
     /// secure_tcp as it works at the moment: whether its TCP tables are in force.
     pub secure_tcp: bool,
     /// How long lblc remembers a destination that is not used, in seconds.
@@ -276,6 +285,7 @@ impl Default for Switches {
             drop_at_once: false,
             drop_entry: false,
             sloppy_sctp: false,
+            schedule_icmp: false,
             secure_tcp: false,
             lblc_expiration: DAY,
             lblcr_expiration: DAY,

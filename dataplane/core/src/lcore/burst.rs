@@ -164,6 +164,7 @@ impl Lcore {
                 let parsed = &in_the_name_of_its_key_exchange(parsed);
                 self.look_up_at_once(&mut Packet { parsed, ..packet })
             }
+            Kind::IcmpError4 if parsed.vlan == 0 => self.icmp_error(&mut packet),
             _ => self.not_a_flow(ingress, parsed),
         }
     }
@@ -214,7 +215,7 @@ impl Lcore {
 
 /// ESP and AH belong to the flow of the key exchange between the same hosts (reference 3.2). The kind stays: it tells what
 /// NAT may change.
-fn in_the_name_of_its_key_exchange(parsed: &Parsed) -> Parsed {
+pub(super) fn in_the_name_of_its_key_exchange(parsed: &Parsed) -> Parsed {
     /// RFC 7296.
     const IKE: u16 = 500;
     Parsed { protocol: Protocol::Udp as u8, flags: 0, sport: IKE, dport: IKE, ..*parsed }

@@ -113,11 +113,8 @@ impl Lcore {
             }
             Next::Nowhere => return self.drop(DropReason::NoRoute),
         };
-        if transmit::time_to_live(packet.frame, packet.parsed) <= 1 {
-            return self.drop(DropReason::TtlExpired);
-        }
-        if packet.parsed.ip_len > hop.mtu {
-            return self.drop(DropReason::MtuExceeded);
+        if let Some(reason) = refusal(packet, &hop) {
+            return self.drop(reason);
         }
         rewrite(packet, flow, direction);
         match hop.macs {
@@ -130,7 +127,7 @@ impl Lcore {
     }
 
     /// Asks the FIB and remembers what it says: in the real's line for requests, in the flow for replies.
-    fn route(&mut self, id: FlowId, direction: Direction) -> Next {
+    pub(super) fn route(&mut self, id: FlowId, direction: Direction) -> Next {
         let fib = &self.fib;
         let Some(flow) = self.flows.get_mut(id) else { return Next::Nowhere };
         let (destination, _) = match direction {
@@ -151,6 +148,14 @@ impl Lcore {
         }
         fib.hop(id).map_or(Next::Nowhere, |hop| Next::Hop(*hop))
     }
+}
+
+/// Why a packet may not leave by a next hop.
+pub(super) fn refusal(packet: &Packet<'_>, hop: &NextHop) -> Option<DropReason> {
+    if transmit::time_to_live(packet.frame, packet.parsed) <= 1 {
+        return Some(DropReason::TtlExpired);
+    }
+    (packet.parsed.ip_len > hop.mtu).then_some(DropReason::MtuExceeded)
 }
 
 /// The slot of the next hop to an address, or where its packets go without one.
@@ -180,6 +185,7 @@ fn translate(packet: &mut Packet<'_>, flow: &Flow, direction: Direction, forward
     let nat = match packet.parsed.kind {
         Kind::Sctp4 => transmit::nat_sctp,
         Kind::Ipsec4 => transmit::nat_addresses,
+        Kind::IcmpError4 => transmit::nat_icmp,
         _ => transmit::nat,
     };
     nat(packet.frame, packet.parsed, flow, direction, forwarded);

@@ -11,6 +11,7 @@ use crate::drop::DropReason;
 use crate::flow::{Direction, FlowId, Key4, NewFlow, flags};
 use crate::persist::{End, TemplateId};
 use crate::proto;
+use crate::real::RealId;
 use crate::sched::{Reals, Request};
 use crate::verdict::Verdict;
 
@@ -18,18 +19,29 @@ use crate::verdict::Verdict;
 pub(super) struct Chosen {
     pub(super) new: NewFlow,
     /// Whether it ends with the packet (reference 6).
-    one_packet: bool,
+    pub(super) one_packet: bool,
 }
 
 impl Lcore {
     /// No flow has the packet's key.
     pub(super) fn unknown(&mut self, packet: &mut Packet<'_>) -> Verdict {
+        self.without_flow(packet, Self::reply_of_the_virtual_service, Self::schedule)
+    }
+
+    /// Takes a packet without a flow to its owner, and does there with a request what `request` says. A packet that
+    /// `is_reply` knows for one by direct routing is the kernel's, whose all others are too.
+    pub(super) fn without_flow(
+        &mut self,
+        packet: &mut Packet<'_>,
+        is_reply: impl FnOnce(&mut Self, &mut Packet<'_>) -> bool,
+        request: impl FnOnce(&mut Self, &mut Packet<'_>) -> Verdict,
+    ) -> Verdict {
         let parsed = packet.parsed;
         let snapshot = &self.snapshot;
         if snapshot.may_have_flows((parsed.protocol, parsed.dst, parsed.dport)) {
             return match self.steer(packet, parsed.src, parsed.sport) {
                 Some(verdict) => verdict,
-                None => self.schedule(packet),
+                None => request(self, packet),
             };
         }
         let from = (parsed.protocol, parsed.src, parsed.sport);
@@ -37,11 +49,14 @@ impl Lcore {
         if may_be_reply && let Some(verdict) = self.steer(packet, parsed.dst, parsed.dport) {
             return verdict;
         }
-        if self.reply_of_the_virtual_service(packet) || packet.ingress.from_kernel {
+        if is_reply(self, packet) || packet.ingress.from_kernel {
             return self.pass(packet.ingress);
         }
         if self.snapshot.may_have_marked_flows() {
-            return self.may_be_marked(packet, may_be_reply);
+            return match self.steer_to_marked(packet, may_be_reply) {
+                Some(verdict) => verdict,
+                None => request(self, packet),
+            };
         }
         self.pass(packet.ingress)
     }
@@ -50,16 +65,13 @@ impl Lcore {
     /// for it, whatever the mark rules say by now, and only there it meets them. Mark rules are for what comes in by a
     /// port, not for what the director itself sends.
     #[cold]
-    fn may_be_marked(&mut self, packet: &mut Packet<'_>, may_be_reply: bool) -> Verdict {
+    fn steer_to_marked(&self, packet: &Packet<'_>, may_be_reply: bool) -> Option<Verdict> {
         let parsed = packet.parsed;
         // What was steered here because it might be a reply is none. The client's lcore does not send it back: it does
         // not own the replies, or it is this one.
         let came_as_reply = may_be_reply && self.ownership.owner(parsed.dst, parsed.dport) == self.id;
         let stays = packet.ingress.steered && !came_as_reply;
-        if let Some(verdict) = self.steer_unless(stays, parsed.src, parsed.sport) {
-            return verdict;
-        }
-        self.schedule(packet)
+        self.steer_unless(stays, parsed.src, parsed.sport)
     }
 
     /// To the lcore that owns this client, where that is another.
@@ -133,14 +145,10 @@ impl Lcore {
     /// Counts the connection and its first packet, and sends that.
     fn first_packet(&mut self, packet: &mut Packet<'_>, id: FlowId) -> Verdict {
         let Some(real) = self.flows.get(id).map(|flow| flow.real) else { return self.pass(packet.ingress) };
-        if let Some(counts) = self.table.get(real) {
-            counts.bind();
-        }
+        self.begun(real);
         if let Some(line) = self.stats.real(real) {
-            line.conns.add(1);
             line.count(Direction::In, packet.parsed.ip_len);
         }
-        self.stats.flows_made.add(1);
         let verdict = self.forward(packet, id, Direction::In);
         self.flows.file(id);
         // Only now: if the flow has become active, the scheduler knows already.
@@ -148,8 +156,19 @@ impl Lcore {
         verdict
     }
 
+    /// Counts a new connection.
+    pub(super) fn begun(&self, real: RealId) {
+        if let Some(counts) = self.table.get(real) {
+            counts.bind();
+        }
+        if let Some(line) = self.stats.real(real) {
+            line.conns.add(1);
+        }
+        self.stats.flows_made.add(1);
+    }
+
     /// Chooses a real; `None` where the packet is the kernel's.
-    fn choose(&mut self, packet: &Packet<'_>) -> Result<Option<Chosen>, DropReason> {
+    pub(super) fn choose(&mut self, packet: &Packet<'_>) -> Result<Option<Chosen>, DropReason> {
         let Some((slot, service)) = self.service_of(packet) else { return Ok(None) };
         let (port, persistence) = (service.config.key.port(), service.config.persistence);
         let is_marked = matches!(service.config.key, ServiceKey::Fwmark { .. });
@@ -199,7 +218,7 @@ impl Lcore {
     }
 
     /// Makes the flow, in another's place if need be.
-    fn make(&mut self, packet: &Packet<'_>, new: &NewFlow) -> Result<FlowId, DropReason> {
+    pub(super) fn make(&mut self, packet: &Packet<'_>, new: &NewFlow) -> Result<FlowId, DropReason> {
         let mut made = self.flows.insert(new, packet.hash);
         if made.is_none() && self.make_room(packet.now) {
             made = self.flows.insert(new, packet.hash);

@@ -5,6 +5,7 @@ mod defence;
 mod established;
 mod evict;
 mod forward;
+mod icmp;
 mod load;
 mod miss;
 mod one_packet;

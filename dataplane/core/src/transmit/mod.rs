@@ -1,11 +1,13 @@
 //! What becomes of a packet's bytes on its way out, one file per method, and what the methods share.
 mod direct;
+mod icmp;
 mod nat;
 
 use sluice_packet::Parsed;
 use sluice_packet::checksum::Delta;
 
 pub(crate) use direct::direct;
+pub(crate) use icmp::{icmp_checksum_is_right, nat_icmp};
 pub(crate) use nat::{nat, nat_addresses, nat_sctp};
 
 /// A router takes one off the time to live, the upper byte of a header word.
@@ -23,6 +25,12 @@ mod ip {
     pub(super) const CHECKSUM: usize = 10;
     pub(super) const SOURCE: usize = 12;
     pub(super) const DESTINATION: usize = 16;
+}
+
+/// Where TCP, UDP and SCTP have their ports.
+mod port {
+    pub(super) const SOURCE: usize = 0;
+    pub(super) const DESTINATION: usize = 2;
 }
 
 #[inline(always)]

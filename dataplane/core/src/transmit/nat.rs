@@ -3,15 +3,9 @@ use sluice_packet::Parsed;
 use sluice_packet::checksum::{self, Delta};
 use sluice_packet::header::{Header, Sctp};
 
-use super::{ip, ip_header, put, step_ttl, u16_at};
+use super::{ip, ip_header, port, put, step_ttl, u16_at};
 use crate::config::Protocol;
 use crate::flow::{Direction, Flow};
-
-/// Where TCP, UDP and SCTP have their ports.
-mod port {
-    pub(super) const SOURCE: usize = 0;
-    pub(super) const DESTINATION: usize = 2;
-}
 
 /// Network address translation of a TCP or UDP packet of `flow`: the destination of a request becomes the real, the source
 /// of a reply the virtual service. `forwarded` says that the packet leaves the director, which costs one hop.

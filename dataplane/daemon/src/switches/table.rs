@@ -187,8 +187,9 @@ pub static ALL: &[Switch] = &[
         "schedule_icmp",
         BOOLEAN,
         "0",
-        Effect::NotYet("ICMP errors"),
-        "1: an ICMP error without a flow makes one.",
+        Effect::Flag(|switches| &mut switches.schedule_icmp),
+        "An ICMP error about a packet of a virtual service that has no flow. 0: it is the kernel's. 1: it makes \
+         a flow, of three seconds, and goes to that one's real server.",
     ),
     of(
         "secure_tcp",
