@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::{LocalSet, spawn_local};
@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::config::Config;
 use crate::control::{Admission, ServeLimits, Shared, serve};
 use crate::counters::PERIOD_S;
+use crate::export::{Detail, ProcFiles, serve_http, write_files};
 use crate::mirror::{Mirror, Resolved, Static, Wanted};
 use crate::saver::Saver;
 use crate::start::StartError;
@@ -29,6 +30,7 @@ const MIRROR_RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct ControlLoop<'a> {
     pub(crate) config: &'a Config,
     pub(crate) listener: std::os::unix::net::UnixListener,
+    pub(crate) http: Option<std::net::TcpListener>,
     pub(crate) shared: Rc<Shared>,
     pub(crate) saved: Option<SavedState>,
     pub(crate) fixed: Static,
@@ -68,6 +70,7 @@ impl ControlLoop<'_> {
         let listener = UnixListener::from_std(self.listener)?;
         let admission = Admission::new(self.config.control.group.as_deref());
         spawn_local(serve(listener, Rc::clone(&shared), admission, ServeLimits::default()));
+        counters_out(self.config, self.http, &shared)?;
         crate::log::running();
         tracing::info!(socket = %self.config.control.socket.display(), "ready");
         tokio::select! {
@@ -77,6 +80,28 @@ impl ControlLoop<'_> {
         saver.last();
         Ok(())
     }
+}
+
+/// Starts whatever shows the counters outside.
+fn counters_out(
+    config: &Config,
+    http: Option<std::net::TcpListener>,
+    shared: &Rc<Shared>,
+) -> Result<(), StartError> {
+    if let Some(listener) = http {
+        let detail = if config.http.reals { Detail::Reals } else { Detail::Services };
+        tracing::info!(address = %listener.local_addr()?, "metrics over HTTP");
+        spawn_local(serve_http(TcpListener::from_std(listener)?, Rc::clone(shared), detail));
+    }
+    if !config.proc.folder.as_os_str().is_empty() {
+        let files = ProcFiles {
+            folder: config.proc.folder.clone(),
+            period: Duration::from_secs(config.proc.period.into()),
+            connections: config.proc.connections,
+        };
+        spawn_local(write_files(files, Rc::clone(shared)));
+    }
+    Ok(())
 }
 
 fn restore(shared: &Shared, saved: Option<SavedState>, fib: &sluice_core::Fib) -> Result<(), StartError> {

@@ -5,6 +5,7 @@ pub mod config;
 pub mod control;
 pub mod counters;
 mod daemon;
+pub mod export;
 mod launch;
 mod log;
 pub mod mirror;

@@ -5,6 +5,7 @@
 //! over, and nothing else: its twins and its memory go with it.
 
 use std::io::Read;
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -16,6 +17,7 @@ use crate::args::Args;
 use crate::config::{self, Config, ConfigError};
 use crate::control::{self, Claim, ClaimError, ControlPlane, PlaneConfig, Shared};
 use crate::daemon::{self, ControlLoop};
+use crate::export::{self, HttpError};
 use crate::launch::Launch;
 use crate::mirror::{MirrorError, Static};
 use crate::ports::{self, OpenPort};
@@ -37,6 +39,9 @@ pub enum StartError {
     /// The control socket.
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    /// The HTTP port.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// DPDK: memory, CPUs, ports.
     #[error(transparent)]
     Dpdk(#[from] sluice_dpdk::Error),
@@ -76,10 +81,18 @@ pub fn run(args: &Args) -> Result<(), StartError> {
     let keeps_state = !config.state.file.as_os_str().is_empty();
     let saved = if keeps_state { state::load(&config.state.file)? } else { None };
     let claim = Claim::new(&config.control.socket, config.control.group.as_deref())?;
+    let http = config.http.port.map(|port| export::listen((config.http.address, port.get()).into()));
+    let sockets = Sockets { claim: &claim, http: http.transpose()? };
     let allowed = pin(config.lcores.control)?;
     let eal = Eal::init(&eal_args(&config)).map_err(|error| refused(error, &allowed))?;
     let pool = ports::pool(&eal, &config)?;
-    serve(&config, &eal, &pool, &claim, saved)
+    serve(&config, &eal, &pool, sockets, saved)
+}
+
+/// What is listened on, claimed before anything else is touched.
+struct Sockets<'a> {
+    claim: &'a Claim,
+    http: Option<TcpListener>,
 }
 
 /// The main thread and all it spawns run on the control CPU. Returns the CPUs it could run on before.
@@ -124,7 +137,7 @@ fn serve(
     config: &Config,
     eal: &Eal,
     pool: &Mempool,
-    claim: &Claim,
+    sockets: Sockets<'_>,
     saved: Option<SavedState>,
 ) -> Result<(), StartError> {
     let (ports, twins) = open_devices(config, eal, pool)?;
@@ -172,7 +185,8 @@ fn serve(
     plane.steer_by(vip_rules);
     let result = daemon::run(ControlLoop {
         config,
-        listener: claim.listener()?,
+        listener: sockets.claim.listener()?,
+        http: sockets.http,
         shared: Shared::new(plane, running.flow_links),
         saved,
         fixed,

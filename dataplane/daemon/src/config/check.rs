@@ -19,6 +19,7 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
     within("tables.services", config.tables.services, 1..=1 << 20)?;
     within("tables.templates", config.tables.templates, 1024..=1 << 26)?;
     within("tables.marks", config.tables.marks, 1..=1 << 14)?;
+    within("proc.period", config.proc.period, 1..=3600)?;
     if config.control.socket.as_os_str().is_empty() {
         return Err("control.socket: must be a path".to_owned());
     }

@@ -124,8 +124,14 @@ mod tests {
         let least = parse("sluice.toml", LEAST).expect("accepted");
         let shown = |config: &Config| {
             format!(
-                "{:?} {:?} {:?} {:?} {:?}",
-                config.memory, config.control, config.state, config.tables, config.vs
+                "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+                config.memory,
+                config.control,
+                config.state,
+                config.tables,
+                config.vs,
+                config.http,
+                config.proc
             )
         };
         assert_eq!(shown(&reference), shown(&least));

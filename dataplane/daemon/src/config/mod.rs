@@ -8,7 +8,8 @@ mod load;
 mod values;
 mod vs;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -42,6 +43,12 @@ pub struct Config {
     /// `[compat]`: what kernels differ in.
     #[serde(default)]
     pub compat: Compat,
+    /// `[http]`: metrics over HTTP.
+    #[serde(default)]
+    pub http: Http,
+    /// `[proc]`: counters in files of the kernel's format.
+    #[serde(default)]
+    pub proc: Proc,
     /// `[log]`: what is logged.
     #[serde(default)]
     pub log: Log,
@@ -145,6 +152,42 @@ impl Default for Tables {
 pub struct Compat {
     /// The load that lc, wlc, lblc, lblcr and twos compare.
     pub overhead: Overhead,
+}
+
+/// Metrics over HTTP.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// TCP port, 1 to 65535; absent: no HTTP.
+    pub port: Option<NonZeroU16>,
+    /// Address to listen on.
+    pub address: IpAddr,
+    /// Whether metrics tell of each real server.
+    pub reals: bool,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { port: None, address: IpAddr::V4(Ipv4Addr::LOCALHOST), reals: false }
+    }
+}
+
+/// Counters in files of the kernel's format.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proc {
+    /// What stands for /proc; empty: no files.
+    pub folder: PathBuf,
+    /// Seconds between two writings, 1 to 3600.
+    pub period: u32,
+    /// Whether connections are listed too.
+    pub connections: bool,
+}
+
+impl Default for Proc {
+    fn default() -> Self {
+        Self { folder: PathBuf::new(), period: 5, connections: false }
+    }
 }
 
 /// What is logged.

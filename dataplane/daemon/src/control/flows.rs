@@ -116,11 +116,10 @@ impl FlowLink {
 
 /// A page of all lcores' flows, then of the templates. The cursor holds above 32 bits the lcore, or how many there are for
 /// the templates, and the place in the table below.
-pub(super) async fn list(
-    shared: &Shared,
-    cursor: u64,
-    limit: Option<u32>,
-) -> Result<ConnectionPage, RpcError> {
+///
+/// # Errors
+/// An lcore that does not answer.
+pub async fn list(shared: &Shared, cursor: u64, limit: Option<u32>) -> Result<ConnectionPage, RpcError> {
     let limit = limit.map_or(PAGE, |limit| usize::try_from(limit).unwrap_or(PAGE).clamp(1, PAGE));
     let (mut next, mut connections) = (Some(cursor), Vec::new());
     // An lcore looks at a bounded part of its table a time, which may be empty: go on until there is a page.

@@ -13,9 +13,10 @@ mod socket;
 mod status;
 mod sysctl;
 mod verbs;
+mod view;
 mod warnings;
 
-pub use flows::{FlowLink, FlowPage, FlowServer, flow_link};
+pub use flows::{FlowLink, FlowPage, FlowServer, flow_link, list as list_connections};
 pub use peer::Admission;
 pub use plane::{ControlPlane, Kept, PlaneConfig, Shared, Time};
 pub use server::{ServeLimits, serve};
@@ -23,3 +24,4 @@ pub use socket::{Claim, ClaimError};
 pub use status::{PortView, TwinView, WorkerView};
 pub(crate) use status::{port_view, twin_view};
 pub(crate) use sysctl::set_up;
+pub use view::View;

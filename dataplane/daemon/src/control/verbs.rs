@@ -118,7 +118,7 @@ impl ControlPlane {
         }
     }
 
-    fn version(&self) -> Version {
+    pub(super) fn version(&self) -> Version {
         Version {
             daemon: env!("CARGO_PKG_VERSION").to_owned(),
             ipvs: IPVS_VERSION.to_owned(),
@@ -217,9 +217,13 @@ impl ControlPlane {
                     .map_err(|error| refusal(&error, &id))?;
                 vec![self.entry(service)]
             }
-            None => self.director.services().map(|service| self.entry(service)).collect(),
+            None => self.service_entries(),
         };
         Ok(Reply::Services(entries))
+    }
+
+    pub(super) fn service_entries(&self) -> Vec<ServiceEntry> {
+        self.director.services().map(|service| self.entry(service)).collect()
     }
 
     fn entry(&self, service: &Service) -> ServiceEntry {
@@ -245,12 +249,12 @@ impl ControlPlane {
         }
     }
 
-    fn totals(&self) -> sluice_api::Totals {
+    pub(super) fn totals(&self) -> sluice_api::Totals {
         let shown = self.accounts.total();
         sluice_api::Totals { stats: convert::stats(&shown), rates: convert::rates(shown.rates) }
     }
 
-    fn status(&self) -> sluice_api::Status {
+    pub(super) fn status(&self) -> sluice_api::Status {
         let (mut services, mut reals) = (0, 0);
         for service in self.director.services() {
             services += 1;
