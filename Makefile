@@ -5,7 +5,8 @@ MAKEFLAGS += --no-print-directory
 
 # The DPDK libraries and drivers, what builds against them, and what the labs run.
 PACKAGES := libdpdk-dev dpdk dpdk-dev pkg-config gcc libc6-dev clang libclang-dev \
-            iproute2 ethtool nftables nginx-light curl socat tcpdump iputils-ping procps shellcheck
+            iproute2 ethtool nftables nginx-light curl socat tcpdump iputils-ping procps shellcheck \
+            prometheus prometheus-node-exporter
 SCRIPTS := .ci/run
 CARGO_DENY := 0.20.2
 
