@@ -50,6 +50,8 @@ reasons! {
     SctpNoChunk = "sctp_no_chunk",
     /// The ICMP checksum of an error about a flow's packet is wrong.
     IcmpChecksum = "icmp_checksum",
+    /// A service with the SIP engine has to know a packet's Call-ID, and finds none.
+    SipNoCallId = "sip_no_call_id",
     /// The flow's real server was removed (and expire_nodest_conn is off).
     RealGone = "real_gone",
     /// No real server of the service can take a new connection.

@@ -35,7 +35,7 @@ mod transmit;
 mod verdict;
 
 pub use config::{
-    Added, ConfigError, Director, Forward, Limits, MarkEntry, NewMark, Persistence, Protocol, Real,
+    Added, ConfigError, Director, Engine, Forward, Limits, MarkEntry, NewMark, Persistence, Protocol, Real,
     RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey, Snapshot, Switches, Timeouts,
 };
 pub use drop::DropReason;
@@ -44,7 +44,7 @@ pub use flow::{FLOW_BYTES, FlowView};
 pub use lcore::{Lcore, LcoreConfig};
 pub use mark::{MarkHit, MarkPacket4, MarkRule, MarkTable, Prefix};
 pub use owner::{INDEX_BITS, Ownership, RssInput, rss_key};
-pub use persist::{TemplateView, Templates};
+pub use persist::{CallId, TemplateView, Templates};
 pub use real::{Overhead, RealCounts, RealId, RealTable};
 pub use stats::{Counter, LcoreStats, RealLine, RealStats};
 pub use time::Jiffies;

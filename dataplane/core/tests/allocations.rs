@@ -195,3 +195,17 @@ fn templates_and_single_packets_allocate_nothing() {
     });
     assert_eq!((expiry, lab.flows().len(), lab.templates().len()), (0, 0, 0), "expiry");
 }
+
+/// Nor for the SIP engine, whoever calls whom.
+#[test]
+fn calls_allocate_nothing() {
+    let mut lab = Lab::with_tables(8192, 1024);
+    let config = persistent(service(Protocol::Udp, 5060, "rr"), 300, 32);
+    lab.add(ServiceConfig { engine: Some("sip".to_owned()), ..config }, [masq(1, 5060)]);
+    let message = |n: u16| format!("BYE sip:b SIP/2.0\r\nCall-ID: {n}@b\r\n\r\n").into_bytes();
+    let calls_in = bursts(10, |n| from_gateway(CLIENT).udp(1024 + n, 5060).payload(&message(n)));
+    assert_eq!(cost(&mut lab, OUTSIDE, calls_in), (0, TO_REAL), "calls of clients");
+    let calls_out =
+        bursts(10, |n| from_link(1).ipv4(real(1), CLIENT).udp(5060, 9000 + n).payload(&message(n)));
+    assert_eq!(cost(&mut lab, INSIDE, calls_out), (0, TO_CLIENT), "calls of reals");
+}

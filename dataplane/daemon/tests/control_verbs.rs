@@ -225,7 +225,6 @@ fn what_is_not_supported_yet_is_named() {
     let cases = [
         ("service.add", json!({"id": {"fwmark": 7, "family": "ipv6"}}), "IPv6"),
         ("service.add", json!({"id": {"protocol": "tcp", "address": "2001:db8::1", "port": 80}}), "IPv6"),
-        ("service.edit", json!({"id": service(), "pe": "sip"}), "engine"),
         ("real.add", json!({"service": service(), "real": tunnel}), "tunnel"),
         ("sync.start", json!({"role": "master", "interface": "eth0"}), "sync"),
     ];

@@ -32,6 +32,7 @@ mod classify;
 pub mod header;
 mod parsed;
 mod quoted;
+pub mod sip;
 
 pub use buf::PacketBuf;
 pub use classify::{classify, classify_into};

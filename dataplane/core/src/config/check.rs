@@ -2,7 +2,7 @@
 use std::net::IpAddr;
 
 use super::error::ConfigError;
-use super::service::{Forward, RealConfig, SchedulerKind, ServiceConfig, ServiceKey};
+use super::service::{Engine, Forward, RealConfig, SchedulerKind, ServiceConfig, ServiceKey};
 use crate::sched::mh;
 
 /// The longest persistence in seconds: ipvsadm's 31 days.
@@ -22,15 +22,12 @@ pub(super) fn check_service(config: &ServiceConfig) -> Result<SchedulerKind, Con
     {
         return Err(ConfigError::Range("the persistence timeout (1 to 2678400 seconds)"));
     }
+    let scheduler = SchedulerKind::from_name(&config.scheduler)
+        .ok_or_else(|| ConfigError::NoScheduler(config.scheduler.clone()))?;
     match &config.engine {
-        None => {}
-        Some(engine) if engine == "sip" => {
-            return Err(ConfigError::Unsupported("the persistence engine sip"));
-        }
-        Some(engine) => return Err(ConfigError::NoEngine(engine.clone())),
+        Some(name) if Engine::from_name(name).is_none() => Err(ConfigError::NoEngine(name.clone())),
+        _ => Ok(scheduler),
     }
-    SchedulerKind::from_name(&config.scheduler)
-        .ok_or_else(|| ConfigError::NoScheduler(config.scheduler.clone()))
 }
 
 /// Whether the scheduler can have so many reals.

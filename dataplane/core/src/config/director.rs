@@ -7,9 +7,9 @@ use super::check::{check_number, check_real, check_service};
 use super::endpoints::{Endpoint4, service_endpoint};
 use super::error::ConfigError;
 use super::service::{
-    Real, RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey, Switches, Timeouts,
+    Engine, Real, RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey, Switches, Timeouts,
 };
-use super::snapshot::{Snapshot, masq_endpoints};
+use super::snapshot::{Snapshot, callers, masq_endpoints};
 use crate::fib::Fib;
 use crate::real::{RealId, RealTable};
 use crate::sched::Shared;
@@ -194,6 +194,7 @@ impl Director {
         self.slots.clear();
         next.by_endpoint = Arc::default();
         next.by_mark = Arc::default();
+        next.callers = Arc::default();
         next.marked_left_behind = self.trash.has_marked();
         self.snapshot = Arc::new(next);
     }
@@ -380,7 +381,10 @@ impl Director {
             }
         }
         if let Some(entry) = next.services.get_mut(slot as usize) {
-            *entry = service.map(Arc::new);
+            let before = std::mem::replace(entry, service.map(Arc::new));
+            if [&before, entry].into_iter().flatten().any(|service| service.engine.is_some()) {
+                next.callers = Arc::new(callers(&next.services));
+            }
         }
         self.snapshot = Arc::new(next);
     }
@@ -395,7 +399,8 @@ fn make(
     before: Option<&Service>,
 ) -> Service {
     let shared = Shared::of(scheduler, &config.key, &reals, before);
-    Service { uid, config, scheduler, reals, shared }
+    let engine = config.engine.as_deref().and_then(Engine::from_name);
+    Service { uid, config, scheduler, engine, reals, shared }
 }
 
 fn release<S: std::hash::BuildHasher>(owners: &mut HashMap<Endpoint4, u32, S>, endpoint: Endpoint4) {

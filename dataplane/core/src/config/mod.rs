@@ -10,7 +10,7 @@ pub use director::{Added, Director, Limits, MarkEntry, NewMark};
 pub(crate) use endpoints::{FTP, FTP_DATA};
 pub use error::ConfigError;
 pub use service::{
-    Forward, Persistence, Protocol, Real, RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey,
-    Switches, Timeouts,
+    Engine, Forward, Persistence, Protocol, Real, RealConfig, SchedulerKind, Service, ServiceConfig,
+    ServiceKey, Switches, Timeouts,
 };
 pub use snapshot::Snapshot;

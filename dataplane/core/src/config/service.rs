@@ -140,6 +140,29 @@ impl SchedulerKind {
     }
 }
 
+/// The persistence engines by their ipvsadm names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// Calls of SIP over UDP keep their real, by their Call-ID.
+    Sip,
+}
+
+impl Engine {
+    /// The name ipvsadm knows it by.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sip => "sip",
+        }
+    }
+
+    /// The engine of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        (name == Self::Sip.name()).then_some(Self::Sip)
+    }
+}
+
 /// Persistence of a service: how long a client keeps its real, and what counts as one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Persistence {
@@ -218,6 +241,8 @@ pub struct Service {
     pub config: ServiceConfig,
     /// The scheduler the name stands for.
     pub scheduler: SchedulerKind,
+    /// The persistence engine the name stands for.
+    pub engine: Option<Engine>,
     /// Its reals, the last added first: the order in which the kernel walks them.
     pub reals: Arc<[Real]>,
     /// What lcores share of its scheduler.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::endpoints::{Endpoint4, Endpoints, FTP};
-use super::service::{Forward, Real, Service, ServiceKey, Switches, Timeouts};
+use super::service::{Engine, Forward, Protocol, Real, Service, ServiceKey, Switches, Timeouts};
 use crate::fib::Fib;
 use crate::mark::MarkTable;
 use crate::real::RealId;
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub(crate) by_endpoint: Arc<Endpoints<u32>>,
     /// How many reals, removed ones counted, may send replies from an endpoint.
     pub(crate) masq_reals: Arc<HashMap<Endpoint4, u32, foldhash::fast::FixedState>>,
+    /// Masqueraded reals that may call clients, by UDP endpoint (reference 4.2).
+    pub(crate) callers: Arc<HashMap<Endpoint4, RealId, foldhash::fast::FixedState>>,
     /// Endpoints of deleted services that may have flows left.
     pub(crate) left_behind: Arc<Endpoints<()>>,
     /// Slots of IPv4 fwmark services by mark.
@@ -47,6 +49,7 @@ impl Snapshot {
             services: Vec::new(),
             by_endpoint: Arc::default(),
             masq_reals: Arc::default(),
+            callers: Arc::default(),
             left_behind: Arc::default(),
             by_mark: Arc::default(),
             marked_left_behind: false,
@@ -114,4 +117,23 @@ pub(crate) fn masq_endpoints(service: &Service) -> impl Iterator<Item = (RealId,
             IpAddr::V6(_) => None,
         },
     )
+}
+
+/// The reals that may call clients: those of services with the SIP engine, where it is clear which port a client knows them by.
+pub(crate) fn callers<S: std::hash::BuildHasher + Default>(
+    services: &[Option<Arc<Service>>],
+) -> HashMap<Endpoint4, RealId, S> {
+    const UDP: u8 = Protocol::Udp as u8;
+    let mut callers = HashMap::default();
+    for service in services.iter().flatten().filter(|service| service.engine == Some(Engine::Sip)) {
+        let ServiceKey::Address { protocol: Protocol::Udp, port: 1.., .. } = service.config.key else {
+            continue;
+        };
+        for (id, endpoint) in masq_endpoints(service) {
+            if let (UDP, _, 1..) = endpoint {
+                callers.entry(endpoint).or_insert(id);
+            }
+        }
+    }
+    callers
 }

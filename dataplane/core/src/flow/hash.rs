@@ -49,6 +49,16 @@ impl Key4 {
     }
 }
 
+/// A hash with more bytes mixed in, of which the sender chooses as he likes.
+pub(crate) fn with_bytes(hash: u64, bytes: &[u8], seed: Seed) -> u64 {
+    let [a, b] = seed.0;
+    let mix = |hash: u64, chunk: &[u8]| {
+        let word = chunk.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        fold(hash ^ b, word ^ a)
+    };
+    bytes.chunks(8).fold(hash ^ bytes.len() as u64, mix)
+}
+
 #[inline(always)]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);

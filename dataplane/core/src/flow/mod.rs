@@ -8,5 +8,5 @@ mod wheel;
 
 pub(crate) use entry::{Direction, Flow, NewFlow, flags};
 pub use entry::{FLOW_BYTES, FlowView};
-pub(crate) use hash::{Key4, Seed};
+pub(crate) use hash::{Key4, Seed, with_bytes};
 pub(crate) use table::{Candidate, FlowId, FlowTable};

@@ -28,7 +28,7 @@ impl Lcore {
             Some((id, Direction::Out)) => self.error_to_client(packet, id),
             None => self.without_flow(
                 &mut Packet { frame: packet.frame, parsed: &akin, hash, ..*packet },
-                Self::error_from_direct_real,
+                |lcore, akin| lcore.error_from_direct_real(akin).then(|| lcore.pass(akin.ingress)),
                 |lcore, akin| lcore.error_starts_flow(akin, error),
             ),
         }
@@ -101,9 +101,13 @@ impl Lcore {
             if !transmit::icmp_checksum_is_right(akin.frame, error) {
                 return self.drop(DropReason::IcmpChecksum);
             }
-            return self.one_packet(&mut Packet { frame: akin.frame, parsed: error, ..*akin }, &new);
+            return self.one_packet(
+                &mut Packet { frame: akin.frame, parsed: error, ..*akin },
+                &new,
+                Direction::In,
+            );
         }
-        let id = match self.make(akin, &new) {
+        let id = match self.make(akin.hash, akin.now, &new) {
             Ok(id) => id,
             Err(reason) => return self.drop(reason),
         };

@@ -13,6 +13,7 @@ use crate::persist::{End, TemplateId};
 use crate::proto;
 use crate::real::RealId;
 use crate::sched::{Reals, Request};
+use crate::time::Jiffies;
 use crate::verdict::Verdict;
 
 /// The connection that a packet starts.
@@ -25,15 +26,15 @@ pub(super) struct Chosen {
 impl Lcore {
     /// No flow has the packet's key.
     pub(super) fn unknown(&mut self, packet: &mut Packet<'_>) -> Verdict {
-        self.without_flow(packet, Self::reply_of_the_virtual_service, Self::schedule)
+        self.without_flow(packet, Self::call_or_reply, Self::schedule)
     }
 
-    /// Takes a packet without a flow to its owner, and does there with a request what `request` says. A packet that
-    /// `is_reply` knows for one by direct routing is the kernel's, whose all others are too.
+    /// Takes a packet without a flow to its owner, and does there with a request what `request` says. What else there is
+    /// may be a real's, if `from_real` knows what to do with it; the rest is the kernel's.
     pub(super) fn without_flow(
         &mut self,
         packet: &mut Packet<'_>,
-        is_reply: impl FnOnce(&mut Self, &mut Packet<'_>) -> bool,
+        from_real: impl FnOnce(&mut Self, &mut Packet<'_>) -> Option<Verdict>,
         request: impl FnOnce(&mut Self, &mut Packet<'_>) -> Verdict,
     ) -> Verdict {
         let parsed = packet.parsed;
@@ -49,7 +50,10 @@ impl Lcore {
         if may_be_reply && let Some(verdict) = self.steer(packet, parsed.dst, parsed.dport) {
             return verdict;
         }
-        if is_reply(self, packet) || packet.ingress.from_kernel {
+        if let Some(verdict) = from_real(self, packet) {
+            return verdict;
+        }
+        if packet.ingress.from_kernel {
             return self.pass(packet.ingress);
         }
         if self.snapshot.may_have_marked_flows() {
@@ -91,6 +95,15 @@ impl Lcore {
         Some(Verdict::Steer { lcore })
     }
 
+    fn call_or_reply(&mut self, packet: &mut Packet<'_>) -> Option<Verdict> {
+        if !self.snapshot.callers.is_empty()
+            && let Some(verdict) = self.call_out(packet)
+        {
+            return Some(verdict);
+        }
+        self.reply_of_the_virtual_service(packet).then(|| self.pass(packet.ingress))
+    }
+
     /// A reply with the virtual service as its source may pass the director under direct routing: it is counted, it moves
     /// the state, and the kernel forwards it unchanged (reference 3.2). Says whether the packet is one.
     fn reply_of_the_virtual_service(&mut self, packet: &mut Packet<'_>) -> bool {
@@ -130,26 +143,33 @@ impl Lcore {
             return self.pass(packet.ingress);
         }
         let made = match self.choose(packet) {
-            Ok(Some(Chosen { new, one_packet: true })) => return self.one_packet(packet, &new),
-            Ok(Some(Chosen { new, .. })) => self.make(packet, &new).map(Some),
+            Ok(Some(Chosen { new, one_packet: true })) => {
+                return self.one_packet(packet, &new, Direction::In);
+            }
+            Ok(Some(Chosen { new, .. })) => self.make(packet.hash, packet.now, &new).map(Some),
             Ok(None) => Ok(None),
             Err(reason) => Err(reason),
         };
         match made {
-            Ok(Some(id)) => self.first_packet(packet, id),
+            Ok(Some(id)) => self.first_packet(packet, id, Direction::In),
             Ok(None) => self.pass(packet.ingress),
             Err(reason) => self.drop(reason),
         }
     }
 
     /// Counts the connection and its first packet, and sends that.
-    fn first_packet(&mut self, packet: &mut Packet<'_>, id: FlowId) -> Verdict {
+    pub(super) fn first_packet(
+        &mut self,
+        packet: &mut Packet<'_>,
+        id: FlowId,
+        direction: Direction,
+    ) -> Verdict {
         let Some(real) = self.flows.get(id).map(|flow| flow.real) else { return self.pass(packet.ingress) };
         self.begun(real);
         if let Some(line) = self.stats.real(real) {
-            line.count(Direction::In, packet.parsed.ip_len);
+            line.count(direction, packet.parsed.ip_len);
         }
-        let verdict = self.forward(packet, id, Direction::In);
+        let verdict = self.forward(packet, id, direction);
         self.flows.file(id);
         // Only now: if the flow has become active, the scheduler knows already.
         self.counted(real);
@@ -217,16 +237,16 @@ impl Lcore {
         scheduler.pick(reals, &request)
     }
 
-    /// Makes the flow, in another's place if need be.
-    pub(super) fn make(&mut self, packet: &Packet<'_>, new: &NewFlow) -> Result<FlowId, DropReason> {
-        let mut made = self.flows.insert(new, packet.hash);
-        if made.is_none() && self.make_room(packet.now) {
-            made = self.flows.insert(new, packet.hash);
+    /// Makes the flow, in another's place if need be; `hash` is that of its requests.
+    pub(super) fn make(&mut self, hash: u64, now: Jiffies, new: &NewFlow) -> Result<FlowId, DropReason> {
+        let mut made = self.flows.insert(new, hash);
+        if made.is_none() && self.make_room(now) {
+            made = self.flows.insert(new, hash);
         }
         if made.is_none()
             && let Some(template) = new.template
         {
-            self.templates.release(template, End::Expired, packet.now);
+            self.templates.release(template, End::Expired, now);
         }
         made.ok_or(DropReason::FlowTableFull)
     }

@@ -6,17 +6,25 @@ use crate::flow::{Direction, Flow, NewFlow};
 use crate::verdict::Verdict;
 
 impl Lcore {
-    /// Counts the connection and sends its packet. No flow is kept: replies meet none, and the real's connections stay
-    /// as they are.
-    pub(super) fn one_packet(&mut self, packet: &mut Packet<'_>, new: &NewFlow) -> Verdict {
+    /// Counts the connection and sends its packet. No flow is kept: what comes back meets none, and the real's connections
+    /// stay as they are.
+    pub(super) fn one_packet(
+        &mut self,
+        packet: &mut Packet<'_>,
+        new: &NewFlow,
+        direction: Direction,
+    ) -> Verdict {
         if let Some(line) = self.stats.real(new.real) {
             line.conns.add(1);
-            line.count(Direction::In, packet.parsed.ip_len);
+            line.count(direction, packet.parsed.ip_len);
         }
-        let next = self.way_to_real(new);
+        let next = match direction {
+            Direction::In => self.way_to_real(new),
+            Direction::Out => self.way_to(new.client),
+        };
         let mut flow = Flow::EMPTY;
         flow.begin(new);
-        self.leave(packet, &flow, Direction::In, next)
+        self.leave(packet, &flow, direction, next)
     }
 
     /// By the next hop that the real's line remembers, else by the FIB.
@@ -31,6 +39,13 @@ impl Lcore {
                 line.set_hop(hop, version);
                 self.fib.hop(hop).map_or(Next::Nowhere, |hop| Next::Hop(*hop))
             }
+            Err(next) => next,
+        }
+    }
+
+    fn way_to(&self, address: u32) -> Next {
+        match resolved(&self.fib, address) {
+            Ok(hop) => self.fib.hop(hop).map_or(Next::Nowhere, |hop| Next::Hop(*hop)),
             Err(next) => next,
         }
     }

@@ -3,11 +3,12 @@ use std::net::IpAddr;
 
 use super::Lcore;
 use super::burst::Packet;
+use super::call_out::call_id;
 use super::miss::describe;
-use crate::config::{FTP, Persistence, Real};
+use crate::config::{Engine, FTP, Persistence, Real, Service};
 use crate::drop::DropReason;
-use crate::flow::{FlowId, Key4, NewFlow, flags};
-use crate::persist::{Added, Bound, End, Held, NewTemplate, template_key};
+use crate::flow::{FlowId, NewFlow, flags};
+use crate::persist::{Added, Bound, End, Held, NewTemplate, TemplateKey, template_key};
 use crate::real::RealId;
 use crate::stats::line;
 use crate::time::Jiffies;
@@ -25,7 +26,13 @@ impl Lcore {
         let Some(service) = self.snapshot.service(slot) else { return Ok(None) };
         let port = service.config.key.port();
         let is_port = packet.parsed.dport == port;
-        let key = template_key(&service.config, persistence.netmask, packet.parsed);
+        let key = TemplateKey {
+            tuple: template_key(&service.config, persistence.netmask, packet.parsed),
+            call_id: match service.engine {
+                Some(Engine::Sip) => call_id(packet).ok_or(DropReason::SipNoCallId)?,
+                None => &[],
+            },
+        };
         let bound = if one_packet { Bound::Packet } else { Bound::Flow };
         let held = self.templates.hold(key, bound, packet.now, |real| self.keeps(real));
         let held = match held {
@@ -38,7 +45,7 @@ impl Lcore {
                 else {
                     return Ok(None);
                 };
-                self.add_template(&new, bound, packet.now)?
+                self.add_template(&new, bound, packet.now, |real| self.keeps(real))?
             }
         };
         let template = (bound == Bound::Flow).then_some(held.id);
@@ -49,8 +56,14 @@ impl Lcore {
         Ok(new)
     }
 
-    fn add_template(&self, new: &NewTemplate, bound: Bound, now: Jiffies) -> Result<Held, DropReason> {
-        match self.templates.add(new, bound, now, |real| self.keeps(real)) {
+    pub(super) fn add_template(
+        &self,
+        new: &NewTemplate<'_>,
+        bound: Bound,
+        now: Jiffies,
+        usable: impl Fn(RealId) -> bool,
+    ) -> Result<Held, DropReason> {
+        match self.templates.add(new, bound, now, usable) {
             Added::Held { held, evicted } => {
                 self.stats.evicted_templates.add(u64::from(evicted));
                 Ok(held)
@@ -60,7 +73,7 @@ impl Lcore {
     }
 
     /// Whether a template that names the real still holds.
-    fn keeps(&self, real: RealId) -> bool {
+    pub(super) fn keeps(&self, real: RealId) -> bool {
         let flags = self.stats.real(real).map_or(0, |line| line.flags());
         let quiesced = flags & line::WEIGHTED == 0;
         flags & line::AVAILABLE != 0 && !(quiesced && self.snapshot.switches.expire_quiescent_template)
@@ -68,9 +81,14 @@ impl Lcore {
 
     /// An available real. It may be another service's: FTP's and port 0's of one address share templates.
     fn real(&self, id: RealId) -> Option<&Real> {
+        self.service_and_real(id).map(|(_, real)| real)
+    }
+
+    /// The same, and its service.
+    pub(super) fn service_and_real(&self, id: RealId) -> Option<(&Service, &Real)> {
         let (slot, at) = self.stats.real(id)?.place()?;
-        let slot = u32::try_from(slot).ok()?;
-        self.snapshot.service(slot)?.reals.get(at).filter(|real| real.id == id)
+        let service = self.snapshot.service(u32::try_from(slot).ok()?)?;
+        Some((service, service.reals.get(at).filter(|real| real.id == id)?))
     }
 
     /// Tells the flow's template, once, that the client is answered.
@@ -85,7 +103,12 @@ impl Lcore {
 }
 
 /// A template for `real`; it shows the real's port where it stands for one port of the service.
-fn template(key: Key4, real: &Real, shows_port: bool, timeout: u32) -> Option<NewTemplate> {
+pub(super) fn template<'a>(
+    key: TemplateKey<'a>,
+    real: &Real,
+    shows_port: bool,
+    timeout: u32,
+) -> Option<NewTemplate<'a>> {
     let IpAddr::V4(address) = real.config.address else { return None };
     let port = if shows_port { real.config.port } else { 0 };
     let (address, forward) = (address.to_bits(), real.config.forward);

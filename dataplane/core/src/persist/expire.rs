@@ -66,7 +66,7 @@ impl Templates {
                 Fate::Drop => true,
             };
             if goes {
-                shard.drop(at, self.seed, &self.reals);
+                shard.remove(at, self.seed, &self.reals);
                 dropped += 1;
             }
         });

@@ -6,20 +6,22 @@
 //!
 //! A template's timer is settled by whoever looks at it next ([`Template::settle`]), so that its time is exact however
 //! late the walk is that frees it.
+mod call_id;
 mod expire;
 mod shard;
 mod template;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::flow::{Key4, Seed};
+use crate::flow::Seed;
 use crate::real::{RealId, RealTable};
 use crate::time::Jiffies;
 
+pub use call_id::CallId;
 pub(crate) use expire::Walk;
 use shard::Shard;
 pub use template::TemplateView;
-pub(crate) use template::{Bound, End, NewTemplate, TemplateId, template_key};
+pub(crate) use template::{Bound, End, NewTemplate, TemplateId, TemplateKey, template_key};
 
 /// Shards of a large table. So many that lcores seldom meet in one.
 const SHARDS: usize = 64;
@@ -91,7 +93,7 @@ impl Templates {
     /// more is put out of use.
     pub(crate) fn hold(
         &self,
-        key: Key4,
+        key: TemplateKey<'_>,
         bound: Bound,
         now: Jiffies,
         usable: impl Fn(RealId) -> bool,
@@ -99,7 +101,7 @@ impl Templates {
         let hash = key.hash(self.seed);
         let number = self.shard_of(hash);
         let mut shard = lock(self.shards.get(number)?);
-        let at = shard.find(key, hash, now, &self.reals, usable)?;
+        let at = shard.find(key, hash, now, (self.seed, &self.reals), usable)?;
         let template = shard.get_mut(at)?;
         template.restart(bound, now);
         Some(Held { id: self.id(number, at, template.serial), real: template.real })
@@ -108,7 +110,7 @@ impl Templates {
     /// Adds a template for a connection. Where another lcore has been faster for the same client, its choice stands.
     pub(crate) fn add(
         &self,
-        new: &NewTemplate,
+        new: &NewTemplate<'_>,
         bound: Bound,
         now: Jiffies,
         usable: impl Fn(RealId) -> bool,
@@ -117,7 +119,7 @@ impl Templates {
         let number = self.shard_of(hash);
         let Some(mut shard) = self.shards.get(number).map(lock) else { return Added::Full };
         let mut evicted = false;
-        let at = shard.find(new.key, hash, now, &self.reals, usable).or_else(|| {
+        let at = shard.find(new.key, hash, now, (self.seed, &self.reals), usable).or_else(|| {
             shard.insert(new, hash, &self.reals).or_else(|| {
                 evicted = shard.make_room(self.seed, &self.reals);
                 shard.insert(new, hash, &self.reals)
@@ -160,8 +162,7 @@ impl Templates {
                 if page.len() == page.capacity() {
                     return u32::try_from(at).ok();
                 }
-                let template = shard.get((at % self.room) as u32);
-                page.extend(template.and_then(|template| template.view(now)));
+                page.extend(shard.view((at % self.room) as u32, now));
                 at += 1;
             }
         }

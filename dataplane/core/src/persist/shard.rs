@@ -1,6 +1,7 @@
 //! A part of the templates, under one lock: lists by hash over a fixed number of cells.
-use super::template::{End, Fate, NewTemplate, Template};
-use crate::flow::{Key4, Seed};
+use super::call_id::CallIds;
+use super::template::{End, Fate, NewTemplate, Template, TemplateKey, TemplateView};
+use crate::flow::Seed;
 use crate::real::{RealId, RealTable};
 use crate::slab::{NONE, Slab};
 use crate::time::Jiffies;
@@ -13,6 +14,7 @@ pub(super) struct Shard {
     /// First templates by hash.
     heads: Box<[u32]>,
     templates: Slab<Template>,
+    call_ids: CallIds,
     /// The next template's number.
     serial: u32,
     /// Where to look next for one to evict.
@@ -22,15 +24,29 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(room: usize) -> Self {
         let heads = room.next_power_of_two();
-        Self { heads: vec![NONE; heads].into_boxed_slice(), templates: Slab::new(room), serial: 0, rover: 0 }
+        Self {
+            heads: vec![NONE; heads].into_boxed_slice(),
+            templates: Slab::new(room),
+            call_ids: CallIds::new(room),
+            serial: 0,
+            rover: 0,
+        }
     }
 
     pub(super) fn used(&self) -> usize {
         self.templates.used()
     }
 
-    pub(super) fn get(&self, at: u32) -> Option<&Template> {
-        self.templates.get(at)
+    /// The template in a cell as listings show it; `None` where none is, or one that has ended.
+    pub(super) fn view(&self, at: u32, now: Jiffies) -> Option<TemplateView> {
+        let template = self.templates.get(at)?;
+        template.view(self.call_ids.get(at, template.call_id), now)
+    }
+
+    /// What template `at` is found by.
+    fn key(&self, at: u32) -> Option<TemplateKey<'_>> {
+        let template = self.templates.get(at)?;
+        Some(TemplateKey { tuple: template.key, call_id: self.call_ids.get(at, template.call_id) })
     }
 
     pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Template> {
@@ -45,17 +61,17 @@ impl Shard {
     /// The key's template. One that has ended is freed when it is met, one that is not `usable` put out of use.
     pub(super) fn find(
         &mut self,
-        key: Key4,
+        key: TemplateKey<'_>,
         hash: u64,
         now: Jiffies,
-        reals: &RealTable,
+        (seed, reals): (Seed, &RealTable),
         usable: impl Fn(RealId) -> bool,
     ) -> Option<u32> {
         let mut at = *self.head(hash)?;
         while let Some(template) = self.templates.get_mut(at) {
-            if template.key == key {
+            if template.key == key.tuple && self.call_ids.get(at, template.call_id) == key.call_id {
                 if !template.settle(now) {
-                    self.remove(at, hash, reals);
+                    self.remove(at, seed, reals);
                     return None;
                 }
                 if usable(template.real) {
@@ -72,9 +88,12 @@ impl Shard {
     }
 
     /// Adds a template; `None` where there is no room.
-    pub(super) fn insert(&mut self, new: &NewTemplate, hash: u64, reals: &RealTable) -> Option<u32> {
+    pub(super) fn insert(&mut self, new: &NewTemplate<'_>, hash: u64, reals: &RealTable) -> Option<u32> {
         let first = *self.head(hash)?;
         let at = self.templates.insert(Template::new(new, self.serial), first)?;
+        if !new.key.call_id.is_empty() {
+            self.templates.get_mut(at)?.call_id = self.call_ids.set(at, new.key.call_id);
+        }
         self.serial = self.serial.wrapping_add(1);
         *self.head(hash)? = at;
         if let Some(counts) = reals.get(new.real) {
@@ -100,8 +119,7 @@ impl Shard {
         template.controls = template.controls.saturating_sub(1);
         // Of clients that never got an answer nothing stays (reference 3.4).
         if how == End::Forced && template.controls == 0 && !template.assured {
-            let hash = template.key.hash(seed);
-            self.remove(at, hash, reals);
+            self.remove(at, seed, reals);
         }
     }
 
@@ -110,8 +128,7 @@ impl Shard {
         if let Some(template) = self.templates.get_mut(at)
             && !template.settle(now)
         {
-            let hash = template.key.hash(seed);
-            self.remove(at, hash, reals);
+            self.remove(at, seed, reals);
         }
     }
 
@@ -119,13 +136,6 @@ impl Shard {
     pub(super) fn fate(&mut self, at: u32, now: Jiffies, one_packet: impl Fn(RealId) -> bool) -> Fate {
         let Some(template) = self.templates.get_mut(at) else { return Fate::Keep };
         if template.settle(now) { template.fate(now, one_packet) } else { Fate::Keep }
-    }
-
-    /// Frees template `at` before its time.
-    pub(super) fn drop(&mut self, at: u32, seed: Seed, reals: &RealTable) {
-        if let Some(hash) = self.templates.get(at).map(|template| template.key.hash(seed)) {
-            self.remove(at, hash, reals);
-        }
     }
 
     /// Frees a template that is out of use or whose clients never got an answer, if one is near. The connections under
@@ -137,21 +147,22 @@ impl Shard {
             self.rover = if (at as usize) + 1 < room { at + 1 } else { 0 };
             let Some(template) = self.templates.get(at) else { continue };
             if template.out_of_use || !template.assured {
-                let hash = template.key.hash(seed);
-                self.remove(at, hash, reals);
+                self.remove(at, seed, reals);
                 return true;
             }
         }
         false
     }
 
-    /// Frees template `at`; `hash` is its key's.
-    fn remove(&mut self, at: u32, hash: u64, reals: &RealTable) {
+    /// Frees template `at`.
+    pub(super) fn remove(&mut self, at: u32, seed: Seed, reals: &RealTable) {
         let Some(template) = self.templates.get(at) else { return };
         if let Some(counts) = reals.get(template.real) {
             counts.unbind_template();
         }
-        if !template.out_of_use {
+        if !template.out_of_use
+            && let Some(hash) = self.key(at).map(|key| key.hash(seed))
+        {
             self.unlink(at, hash);
         }
         self.templates.free(at);

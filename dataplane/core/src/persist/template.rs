@@ -3,8 +3,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use sluice_packet::Parsed;
 
+use super::CallId;
 use crate::config::{FTP, Forward, ServiceConfig, ServiceKey};
-use crate::flow::Key4;
+use crate::flow::{Key4, Seed, with_bytes};
 use crate::real::RealId;
 use crate::time::Jiffies;
 
@@ -29,6 +30,8 @@ pub(crate) enum Bound {
     Flow,
     /// One packet of one-packet scheduling, whose connection ends with it.
     Packet,
+    /// A real's packet to a client of one-packet scheduling, which is not counted.
+    Answer,
 }
 
 /// How a flow has ended.
@@ -52,10 +55,26 @@ pub(super) enum Fate {
 /// A template whose timer was started within this time is left alone, if packets are all it ever had.
 const IDLE: i64 = Jiffies::ticks(60) as i64;
 
+/// What a template is found by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TemplateKey<'a> {
+    /// The clients' network, port 0, and what of the service counts as one.
+    pub(crate) tuple: Key4,
+    /// What the SIP engine goes by besides; empty without it.
+    pub(crate) call_id: &'a [u8],
+}
+
+impl TemplateKey<'_> {
+    pub(super) fn hash(&self, seed: Seed) -> u64 {
+        let hash = self.tuple.hash(seed);
+        if self.call_id.is_empty() { hash } else { with_bytes(hash, self.call_id, seed) }
+    }
+}
+
 /// What a template is made of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NewTemplate {
-    pub(crate) key: Key4,
+pub(crate) struct NewTemplate<'a> {
+    pub(crate) key: TemplateKey<'a>,
     pub(crate) real: RealId,
     pub(crate) address: u32,
     pub(crate) port: u16,
@@ -76,6 +95,8 @@ pub(super) struct Template {
     pub(super) assured: bool,
     /// Whether nothing finds it any more: it only waits for its end.
     pub(super) out_of_use: bool,
+    /// Bytes of its Call-ID.
+    pub(super) call_id: u8,
     pub(super) serial: u32,
     /// Connections under it.
     pub(super) controls: u32,
@@ -99,15 +120,16 @@ pub(crate) fn template_key(service: &ServiceConfig, netmask: u32, parsed: &Parse
 }
 
 impl Template {
-    pub(super) fn new(new: &NewTemplate, serial: u32) -> Self {
+    pub(super) fn new(new: &NewTemplate<'_>, serial: u32) -> Self {
         Self {
-            key: new.key,
+            key: new.key.tuple,
             real: new.real,
             address: new.address,
             port: new.port,
             forward: new.forward,
             assured: false,
             out_of_use: false,
+            call_id: 0,
             serial,
             controls: 0,
             in_packets: 0,
@@ -121,6 +143,7 @@ impl Template {
         match bound {
             Bound::Flow => self.controls += 1,
             Bound::Packet => self.in_packets = self.in_packets.wrapping_add(1),
+            Bound::Answer => {}
         }
         self.expires = now.after(self.timeout);
     }
@@ -161,8 +184,8 @@ impl Template {
         self.port = OUT_OF_USE;
     }
 
-    /// As listings show it; `None` where it has ended.
-    pub(super) fn view(&self, now: Jiffies) -> Option<TemplateView> {
+    /// As listings show it, with its Call-ID; `None` where it has ended.
+    pub(super) fn view(&self, call_id: &[u8], now: Jiffies) -> Option<TemplateView> {
         let mut settled = *self;
         if !settled.settle(now) {
             return None;
@@ -179,6 +202,7 @@ impl Template {
             expires: u32::try_from(settled.expires.since(now)).unwrap_or(0) / Jiffies::HZ,
             controls: self.controls,
             in_packets: self.in_packets,
+            call_id: CallId::of(call_id),
         })
     }
 }
@@ -206,4 +230,6 @@ pub struct TemplateView {
     pub controls: u32,
     /// Packets of one-packet scheduling.
     pub in_packets: u32,
+    /// What the SIP engine goes by; empty without it.
+    pub call_id: CallId,
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use super::template::Template;
 use super::*;
 use crate::config::Forward;
+use crate::flow::Key4;
 
-fn key(client: u32) -> Key4 {
-    Key4::new(6, client, 0, 1, 80)
+fn key(client: u32) -> TemplateKey<'static> {
+    TemplateKey { tuple: Key4::new(6, client, 0, 1, 80), call_id: b"" }
 }
 
-fn new(client: u32, real: u32) -> NewTemplate {
+fn new(client: u32, real: u32) -> NewTemplate<'static> {
     let forward = Forward::Masq;
     NewTemplate { key: key(client), real: RealId(real), address: real, port: 80, forward, timeout: 1000 }
 }
@@ -151,10 +152,42 @@ fn deferred_ends_are_a_minute_apart() {
         template.restart(Bound::Flow, start);
         let now = start.after(1000 + late);
         assert!(template.settle(now));
-        let left = template.view(now).unwrap().expires;
+        let left = template.view(b"", now).unwrap().expires;
         assert_eq!(left, (15_000 - late % 15_000) / 250, "{late} late");
         template.controls = 0;
         assert!(template.settle(now.after(15_000 - late % 15_000 - 1)));
         assert!(!template.settle(now.after(15_000 - late % 15_000)));
     }
+}
+
+/// Templates of one client that differ in their Call-IDs alone come and go apart, also where their lists are long.
+#[test]
+fn call_ids_tell_templates_apart() {
+    let templates = table(512);
+    let name = |n: u32| format!("{n}@sip").into_bytes();
+    let of = |n: u32, then: &mut dyn FnMut(TemplateKey<'_>)| {
+        let call_id = name(n);
+        then(TemplateKey { tuple: key(7).tuple, call_id: &call_id });
+    };
+    let mut ids = Vec::new();
+    for n in 0..500 {
+        of(n, &mut |key| {
+            let new = NewTemplate { key, ..new(7, n % 4) };
+            let Added::Held { held, .. } = templates.add(&new, Bound::Flow, Jiffies(0), |_| true) else {
+                panic!("full");
+            };
+            ids.push(held.id);
+        });
+    }
+    for n in (0..500).filter(|n| n % 3 == 0) {
+        templates.release(ids[n as usize], End::Forced, Jiffies(0));
+    }
+    assert_eq!(templates.used(), 500 - 167, "never answered");
+    for n in 0..500 {
+        of(n, &mut |key| {
+            let held = templates.hold(key, Bound::Flow, Jiffies(0), |_| true);
+            assert_eq!(held.map(|held| held.real), (n % 3 != 0).then_some(RealId(n % 4)), "{n}");
+        });
+    }
+    assert!(templates.hold(key(7), Bound::Flow, Jiffies(0), |_| true).is_none(), "the client without a call");
 }

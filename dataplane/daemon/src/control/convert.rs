@@ -182,6 +182,8 @@ fn conn_protocol(protocol: u8) -> api::ConnProtocol {
 }
 
 pub(crate) fn template(template: &core::TemplateView) -> api::Connection {
+    let call_id = Some(template.call_id.as_bytes()).filter(|bytes| !bytes.is_empty());
+    let call_id = call_id.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     api::Connection {
         protocol: conn_protocol(template.protocol),
         client: SocketAddr::V4(template.client),
@@ -191,8 +193,8 @@ pub(crate) fn template(template: &core::TemplateView) -> api::Connection {
         expires_s: template.expires,
         forward: forward(template.forward),
         template: true,
-        pe_name: None,
-        pe_data: None,
+        pe_name: call_id.clone().map(|_| core::Engine::Sip.name().to_owned()),
+        pe_data: call_id,
     }
 }
 
