@@ -9,7 +9,8 @@ use crate::session::Session;
 /// What `-v` prints, under any name: scripts look for exactly this.
 pub(crate) const VERSION: &str = "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)";
 
-const SYNTAX: &str = "\
+/// What can be typed, for any name of the program.
+pub(crate) const SYNTAX: &str = "\
   PROGRAM [-L [SERVICE]] [listing options]
   PROGRAM -A|-E SERVICE [service parameters]
   PROGRAM -a|-e SERVICE -r HOST[:PORT] [real server parameters]
@@ -29,6 +30,8 @@ Words of its own (PROGRAM help says more):
   PROGRAM sysctl             the kernel's switches: -a, NAME, NAME=VALUE
   PROGRAM mark               rules that mark packets for -f: add, delete, list, replace FILE
   PROGRAM version            what is running
+  PROGRAM completions SHELL  what to load into bash, zsh or fish
+  PROGRAM man FOLDER         man pages
 ";
 
 /// Prints the syntax and every option.
@@ -37,26 +40,18 @@ pub(crate) fn print(session: &mut Session) -> Result<(), Failure> {
     let own = session.dialect == Dialect::Sluicectl;
     let out = &mut session.out;
     writeln!(out, "{VERSION}\nUsage:\n{}", SYNTAX.replace("PROGRAM", &program))?;
-    let groups = [
-        (Group::Commands, "Commands:"),
-        (Group::Services, "SERVICE is one of:"),
-        (Group::ServiceParameters, "Service parameters:"),
-        (Group::ServerParameters, "Real server parameters:"),
-        (Group::Listing, "Listing options:"),
-        (Group::Sync, "Synchronisation options:"),
-    ];
-    for (group, title) in groups {
-        print_group(out, group, title)?;
+    for group in Group::IPVSADM {
+        print_group(out, group)?;
     }
     if own {
-        print_group(out, Group::Sluice, "Options of sluicectl, also before all others:")?;
+        print_group(out, Group::Sluice)?;
         write!(out, "{}", OWN_WORDS.replace("PROGRAM", &program))?;
     }
     Ok(())
 }
 
-fn print_group(out: &mut impl Write, group: Group, title: &str) -> io::Result<()> {
-    writeln!(out, "{title}")?;
+fn print_group(out: &mut impl Write, group: Group) -> io::Result<()> {
+    writeln!(out, "{}:", group.title())?;
     // A row without help is another spelling of the one before.
     for row in ROWS.iter().filter(|row| row.group == group && !row.help.is_empty()) {
         writeln!(out, "  {:<34} {}", spelling(row), row.help)?;

@@ -193,6 +193,31 @@ pub(crate) enum Group {
     Sluice,
 }
 
+impl Group {
+    /// All of ipvsadm's, in the order of the help.
+    pub(crate) const IPVSADM: [Self; 6] = [
+        Self::Commands,
+        Self::Services,
+        Self::ServiceParameters,
+        Self::ServerParameters,
+        Self::Listing,
+        Self::Sync,
+    ];
+
+    /// What stands above its options.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Commands => "Commands",
+            Self::Services => "SERVICE is one of",
+            Self::ServiceParameters => "Service parameters",
+            Self::ServerParameters => "Real server parameters",
+            Self::Listing => "Listing options",
+            Self::Sync => "Synchronisation options",
+            Self::Sluice => "Options of sluicectl, also before all others",
+        }
+    }
+}
+
 /// One option.
 #[derive(Debug)]
 pub(crate) struct Row {

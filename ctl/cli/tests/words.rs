@@ -279,3 +279,74 @@ a second      1         125            0     12500          0
     let json = server.run("sluicectl", &["stats", "--json"], "");
     assert_eq!(serde_json::from_str::<Totals>(&json.stdout).unwrap().stats.in_packets, 1005);
 }
+
+/// Every option and every word, from the same definitions that read them.
+#[test]
+fn shells_complete_all_that_can_be_typed() {
+    for (shell, mark) in
+        [("bash", "complete -F"), ("zsh", "#compdef sluicectl"), ("fish", "complete -c sluicectl")]
+    {
+        let ran = run_alone("sluicectl", &["completions", shell]);
+        assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""));
+        for word in [mark, "add-service", "persistent-conn", "sysctl", "replace", "socket"] {
+            assert!(ran.stdout.contains(word), "{shell}: {word}");
+        }
+        let ran = run_alone("sluicectl", &["completions", shell, "ipvsadm"]);
+        assert!(
+            ran.exit == 0 && ran.stdout.contains("masquerading") && !ran.stdout.contains("sysctl"),
+            "{shell}"
+        );
+    }
+    assert_eq!(run_alone("sluicectl", &["completions", "csh"]).exit, 2);
+}
+
+/// What bash offers, asked as bash asks.
+#[test]
+fn bash_offers_words_and_options() {
+    let script = run_alone("sluicectl", &["completions", "bash"]).stdout;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluicectl");
+    std::fs::write(&file, script).unwrap();
+    let offered = |line: &str| {
+        let words: Vec<_> = line.split(' ').collect();
+        let ask = format!(
+            "source {}; COMP_WORDS=({}); COMP_CWORD={}; _sluicectl sluicectl {} {}; echo ${{COMPREPLY[@]}}",
+            file.display(),
+            words.join(" "),
+            words.len() - 1,
+            words.last().unwrap(),
+            words[words.len() - 2],
+        );
+        let output = std::process::Command::new("bash").args(["-c", &ask]).output().unwrap();
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(offered("sluicectl sta"), "status stats");
+    assert_eq!(offered("sluicectl --add-"), "--add-service --add-server");
+    assert_eq!(offered("sluicectl mark rep"), "replace");
+}
+
+#[test]
+fn man_pages_have_every_option_and_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man8");
+    let ran = run_alone("sluicectl", &["man", pages.to_str().unwrap()]);
+    assert_eq!((ran.exit, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+    let read =
+        |name: &str| std::fs::read_to_string(pages.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let own = read("sluicectl.8");
+    for text in [
+        ".TH sluicectl 8",
+        "sluicectl WORD [options",
+        "add\\-service",
+        "sluicectl\\-status(8)",
+        "sync\\-maxlen",
+    ] {
+        assert!(own.contains(text), "{text} is not in\n{own}");
+    }
+    assert!(read("ipvsadm.8").contains("masquerading") && !read("ipvsadm.8").contains("sysctl"));
+    assert!(read("sluicectl-mark-add.8").contains("priority"));
+    for name in ["ipvsadm-save.8", "ipvsadm-restore.8", "sluicectl-sysctl.8", "sluicectl-man.8"] {
+        assert!(read(name).contains(".SH SYNOPSIS"), "{name}");
+    }
+}

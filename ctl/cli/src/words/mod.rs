@@ -1,6 +1,7 @@
 //! sluicectl's own words: what ipvsadm has no option for.
 
 mod drops;
+mod manual;
 mod mark;
 mod stats;
 mod status;
@@ -58,6 +59,19 @@ enum Word {
     Mark(mark::Word),
     /// Show the versions of sluicectl and sluiced
     Version,
+    /// Print what makes a shell complete what is typed
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+        /// For which program
+        #[arg(default_value = "sluicectl")]
+        program: manual::Program,
+    },
+    /// Write man pages of sluicectl and ipvsadm into a folder
+    Man {
+        /// The folder, such as /usr/local/share/man/man8
+        folder: PathBuf,
+    },
 }
 
 /// Runs a word.
@@ -80,6 +94,8 @@ pub(crate) fn run(program: &str, words: &[String]) -> Result<(), Failure> {
         Word::Sysctl(words) => sysctl::run(&mut session, &words),
         Word::Mark(word) => mark::run(&mut session, word),
         Word::Version => version(&mut session),
+        Word::Completions { shell, program } => manual::completions(&mut session, shell, program),
+        Word::Man { folder } => manual::pages(&folder),
     };
     session.out.flush()?;
     outcome
