@@ -337,7 +337,7 @@ fn man_pages_have_every_option_and_word() {
     let own = read("sluicectl.8");
     for text in [
         ".TH sluicectl 8",
-        "sluicectl WORD [options",
+        " WORD [options of the word]",
         "add\\-service",
         "sluicectl\\-status(8)",
         "sync\\-maxlen",
