@@ -19,6 +19,7 @@
 mod config;
 mod cpu;
 mod drop;
+mod family;
 mod fib;
 mod flow;
 mod lcore;
@@ -40,7 +41,7 @@ pub use config::{
 };
 pub use drop::DropReason;
 pub use fib::{Fib, FibPort, Lookup, NextHop, NextHopId, Route};
-pub use flow::{FLOW_BYTES, FlowView};
+pub use flow::{FLOW_BYTES, FLOW6_BYTES, FlowView};
 pub use lcore::{Lcore, LcoreConfig};
 pub use mark::{MarkHit, MarkPacket4, MarkRule, MarkTable, Prefix};
 pub use owner::{INDEX_BITS, Ownership, RssInput, rss_key};

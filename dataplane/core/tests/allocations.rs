@@ -4,6 +4,7 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::net::IpAddr;
 
 use common::*;
 use sluice_core::{Jiffies, MarkRule, NewMark, Protocol, ServiceConfig, Verdict};
@@ -81,7 +82,7 @@ fn the_packet_path_allocates_nothing() {
     assert_eq!(flows.len(), 4 * 960);
     let replies = bursts(30, |n| {
         let flow = &flows[usize::from(n)];
-        let real = *flow.destination.ip();
+        let IpAddr::V4(real) = flow.destination.ip() else { unreachable!() };
         from_link(real.octets()[3]).ipv4(real, CLIENT).tcp(80, flow.client.port(), ACK)
     });
     assert_eq!(cost(&mut lab, INSIDE, replies), (0, TO_CLIENT), "replies");

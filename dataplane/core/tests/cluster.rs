@@ -9,7 +9,7 @@ mod icmp;
 mod persistence;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use card::Card;
@@ -194,24 +194,21 @@ impl Connection {
             "{self:?} after {after}"
         );
         let seen = seen(&bytes);
-        assert_eq!((*seen.source.ip(), seen.source.port()), (VIP, self.port));
-        assert_eq!((*seen.destination.ip(), seen.destination.port()), (self.client, self.cport));
+        assert_eq!(seen.source, SocketAddr::from((VIP, self.port)));
+        assert_eq!(seen.destination, SocketAddr::from((self.client, self.cport)));
     }
 }
 
 fn every_packet_meets_its_flow(mut cluster: Cluster, connections: u16) -> Cluster {
-    let mut opened: BTreeMap<(Ipv4Addr, u16), u16> = BTreeMap::new();
+    let mut opened: BTreeMap<SocketAddr, u16> = BTreeMap::new();
     for connection in (0..connections).map(Connection::number) {
         connection.open(&mut cluster);
-        opened.insert((connection.client, connection.cport), connection.port);
+        opened.insert(SocketAddr::from((connection.client, connection.cport)), connection.port);
     }
     let flows = cluster.flows();
     assert_eq!(flows.len(), usize::from(connections), "no flow on two lcores");
     for (_, flow) in &flows {
-        assert_eq!(
-            opened.remove(&(*flow.client.ip(), flow.client.port())),
-            Some(flow.virtual_endpoint.port())
-        );
+        assert_eq!(opened.remove(&flow.client), Some(flow.virtual_endpoint.port()));
         assert_eq!(flow.state, if flow.protocol == 17 { "UDP" } else { "ESTABLISHED" });
     }
     let per_service = u64::from(connections / 3);

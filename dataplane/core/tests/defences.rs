@@ -1,6 +1,8 @@
 //! drop_packet and drop_entry (reference 4.8), as the lcores carry them out.
 mod common;
 
+use std::net::Ipv4Addr;
+
 use common::*;
 use sluice_core::{DropReason, Jiffies, Protocol, ServiceConfig, ServiceKey, Verdict};
 use sluice_packet::build::Frame;
@@ -264,11 +266,11 @@ fn persistent_lab(protocol: Protocol, one_packet: bool) -> (Lab, ServiceKey) {
 }
 
 fn from(client: u8) -> Frame {
-    from_gateway(std::net::Ipv4Addr::new(203, 0, 113, client))
+    from_gateway(Ipv4Addr::new(203, 0, 113, client))
 }
 
 fn clients(lab: &Lab) -> Vec<u8> {
-    lab.templates().iter().map(|template| template.client.ip().octets()[3]).collect()
+    lab.templates().iter().map(|template| last_byte(template.client.ip())).collect()
 }
 
 /// Answered or not is all that counts; one with connections under it stays.

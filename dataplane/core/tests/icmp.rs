@@ -1,7 +1,7 @@
 //! ICMP errors find the flow whose packet they quote, both ways, and come out as the kernel's do (reference 4.7).
 mod common;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use common::*;
 use sluice_core::{DropReason, FlowView, Protocol, ServiceConfig, Verdict};
@@ -316,9 +316,9 @@ fn schedule_icmp_makes_a_flow_of_three_seconds() {
     assert_eq!(verdict, TO_REAL);
     assert_eq!(read(&bytes).quoted, ((real(1), 8080), (CLIENT, 40_000)));
     let FlowView { client, virtual_endpoint, destination, state, expires, .. } = lab.flow();
-    assert_eq!((*client.ip(), client.port()), (CLIENT, 40_000));
-    assert_eq!((*virtual_endpoint.ip(), virtual_endpoint.port()), (VIP, 80));
-    assert_eq!((*destination.ip(), destination.port()), (real(1), 8080));
+    assert_eq!(client, SocketAddr::from((CLIENT, 40_000)));
+    assert_eq!(virtual_endpoint, SocketAddr::from((VIP, 80)));
+    assert_eq!(destination, SocketAddr::from((real(1), 8080)));
     assert_eq!((state, expires), ("NONE", 3));
     let id = lab.id(&key, 1);
     let stats = lab.real_stats(id);

@@ -1,7 +1,7 @@
 //! The kernel's rules for a packet that meets a flow, and for one that meets none (reference 4.4).
 mod common;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use common::wire::seen;
 use common::*;
@@ -137,7 +137,7 @@ fn replies_of_a_removed_real_are_translated() {
     delete(&mut lab, &key, 2);
     let (verdict, bytes) = lab.real_sends(&reply(2, 80, 40_000, ACK | PSH).payload(b"data"));
     assert_eq!(verdict, TO_CLIENT);
-    assert_eq!((*seen(&bytes).source.ip(), seen(&bytes).source.port()), (VIP, 80));
+    assert_eq!(seen(&bytes).source, SocketAddr::from((VIP, 80)));
     assert_eq!(lab.real_stats(id).out_packets, 0);
 }
 
@@ -246,7 +246,7 @@ fn another_real_in_a_freed_slot_gets_its_own_traffic() {
     assert_eq!(added.id, id, "the case this test is about");
     let (verdict, bytes) = lab.client_sends(&request(40_001, SYN));
     assert_eq!(verdict, TO_REAL);
-    assert_eq!((seen(&bytes).to, *seen(&bytes).destination.ip()), (real_mac(2), real(2)));
+    assert_eq!((seen(&bytes).to, seen(&bytes).destination.ip()), (real_mac(2), real(2).into()));
     assert_eq!(lab.open([40_002]), "2", "the old threshold is gone");
 }
 
@@ -256,10 +256,10 @@ fn a_flow_keeps_the_method_it_was_made_with() {
     lab.sends(40_000, &[SYN]);
     lab.change(|director| director.edit_real(&key, route(1, 80))).unwrap();
     let (_, bytes) = lab.client_sends(&request(40_000, ACK));
-    assert_eq!(*seen(&bytes).destination.ip(), real(1), "NAT");
+    assert_eq!(seen(&bytes).destination.ip(), real(1), "NAT");
     assert_eq!(lab.real_sends(&reply(1, 80, 40_000, ACK)).0, TO_CLIENT);
     let (_, bytes) = lab.client_sends(&request(40_001, SYN));
-    assert_eq!(*seen(&bytes).destination.ip(), VIP, "direct routing");
+    assert_eq!(seen(&bytes).destination.ip(), VIP, "direct routing");
     assert_eq!(lab.director.service(&key).unwrap().reals[0].config.forward, Forward::Route);
 }
 

@@ -1,7 +1,7 @@
 //! Mark rules and fwmark services, frames in and out.
 mod common;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use common::wire::seen;
 use common::*;
@@ -50,15 +50,15 @@ fn nat_and_back_keeps_the_address_the_client_asked_for() {
     let (verdict, bytes) = lab.client_sends(&site(40_000));
     assert_eq!(verdict, TO_REAL);
     let there = seen(&bytes);
-    assert_eq!(there.destination, SocketAddrV4::new(real(1), 443), "port 0 keeps the client's");
+    assert_eq!(there.destination, SocketAddr::from((real(1), 443)), "port 0 keeps the client's");
     assert!(there.checksum_is_right());
 
     let (verdict, bytes) = lab.real_sends(&reply(1, 443, 40_000, SYN | ACK));
     assert_eq!(verdict, TO_CLIENT);
     let back = seen(&bytes);
-    assert_eq!(back.source, SocketAddrV4::new(SITE, 443));
+    assert_eq!(back.source, SocketAddr::from((SITE, 443)));
     assert!(back.checksum_is_right());
-    assert_eq!(lab.flow().virtual_endpoint, SocketAddrV4::new(SITE, 443));
+    assert_eq!(lab.flow().virtual_endpoint, SocketAddr::from((SITE, 443)));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn one_service_takes_all_ports_and_protocols() {
     let (first, second) = (real(1), real(2));
     assert_eq!(
         met,
-        [(second, 8080), (first, 53), (second, 8080), (first, 443)].map(|(a, p)| SocketAddrV4::new(a, p))
+        [(second, 8080), (first, 53), (second, 8080), (first, 443)].map(|(a, p)| SocketAddr::from((a, p)))
     );
     let sctp = Frame::new().eth(OUTSIDE_MAC, GATEWAY_MAC).ipv4(CLIENT, SITE).sctp(5, 9899, SctpChunk::INIT);
     let (verdict, bytes) = lab.client_sends(&sctp);
@@ -87,7 +87,7 @@ fn one_service_takes_all_ports_and_protocols() {
         (2, Frame::udp(from_link(2).ipv4(second, CLIENT), 8080, 3)),
     ] {
         let (verdict, bytes) = lab.real_sends(&frame);
-        assert_eq!((verdict, seen(&bytes).source), (TO_CLIENT, SocketAddrV4::new(SITE, 53)), "real {n}");
+        assert_eq!((verdict, seen(&bytes).source), (TO_CLIENT, SocketAddr::from((SITE, 53))), "real {n}");
     }
 }
 
@@ -117,7 +117,7 @@ fn direct_routing_leaves_the_packet_as_it_is() {
     let (verdict, bytes) = lab.client_sends(&site(40_000));
     let there = seen(&bytes);
     assert_eq!((verdict, there.to), (TO_REAL, real_mac(3)));
-    assert_eq!(there.destination, SocketAddrV4::new(SITE, 443));
+    assert_eq!(there.destination, SocketAddr::from((SITE, 443)));
     // A reply that passes the director is counted and passed on, not taken for a request.
     add(&mut lab, MarkRule::any(0, 7));
     let (verdict, _) = lab.real_sends(&from_link(3).ipv4(SITE, CLIENT).tcp(443, 40_000, SYN | ACK));

@@ -1,7 +1,7 @@
 //! Fwmark services on several lcores: packets arrive anywhere, and any may be a request or a reply.
 mod common;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use common::wire::seen;
@@ -129,7 +129,7 @@ impl Connection {
         let (verdict, bytes) = cluster.send(INSIDE, &frame);
         assert_eq!(verdict, TO_CLIENT, "{self:?} by {n}");
         let seen = seen(&bytes);
-        assert_eq!((*seen.source.ip(), seen.source.port()), (self.site, 53));
+        assert_eq!(seen.source, SocketAddr::from((self.site, 53)));
         assert!(seen.checksum_is_right());
     }
 

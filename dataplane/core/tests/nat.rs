@@ -1,7 +1,7 @@
 //! Network address translation: every byte that changes, every byte that must not, and what is counted.
 mod common;
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use common::wire::seen;
 use common::*;
@@ -38,8 +38,8 @@ fn a_tcp_request_is_rewritten_and_nothing_else() {
     assert_eq!(bytes, translated(dress(at_real.tos(0xb9).ident(0x1234).dont_fragment())));
     let seen = seen(&bytes);
     assert_eq!((seen.to, seen.from, seen.ttl), (real_mac(1), INSIDE_MAC, 63));
-    assert_eq!(seen.source, SocketAddrV4::new(CLIENT, 40_000));
-    assert_eq!(seen.destination, SocketAddrV4::new(real(1), 8080));
+    assert_eq!(seen.source, SocketAddr::from((CLIENT, 40_000)));
+    assert_eq!(seen.destination, SocketAddr::from((real(1), 8080)));
     assert!(seen.checksum_is_right());
 }
 
@@ -84,7 +84,7 @@ fn a_reply_in_the_burst_of_its_request_is_translated() {
         let sent = lab.send_all(&ingress(OUTSIDE), &frames);
         for (n, (verdict, bytes)) in sent.iter().enumerate() {
             assert_eq!(*verdict, if n < 16 { TO_REAL } else { TO_CLIENT });
-            assert!(n < 16 || seen(bytes).source == SocketAddrV4::new(VIP, 53));
+            assert!(n < 16 || seen(bytes).source == SocketAddr::from((VIP, 53)));
         }
         assert_eq!(lab.flows().len(), 16);
     }
@@ -169,10 +169,10 @@ fn ip_options_are_carried() {
 fn a_real_with_port_0_keeps_the_port() {
     let (mut lab, _) = Lab::tcp("rr", [masq(1, 0)]);
     let (_, bytes) = lab.client_sends(&request(40_000, SYN));
-    assert_eq!(seen(&bytes).destination, SocketAddrV4::new(real(1), 80));
+    assert_eq!(seen(&bytes).destination, SocketAddr::from((real(1), 80)));
     let (verdict, bytes) = lab.real_sends(&reply(1, 80, 40_000, SYN | ACK));
     assert_eq!(verdict, TO_CLIENT);
-    assert_eq!(seen(&bytes).source, SocketAddrV4::new(VIP, 80));
+    assert_eq!(seen(&bytes).source, SocketAddr::from((VIP, 80)));
 }
 
 #[test]
@@ -200,9 +200,9 @@ fn the_listing_shows_the_flow() {
     let (mut lab, key) = established();
     let flow = lab.flow();
     assert_eq!(flow.protocol, 6);
-    assert_eq!(flow.client, SocketAddrV4::new(CLIENT, 40_000));
-    assert_eq!(flow.virtual_endpoint, SocketAddrV4::new(VIP, 80));
-    assert_eq!(flow.destination, SocketAddrV4::new(real(1), 8080));
+    assert_eq!(flow.client, SocketAddr::from((CLIENT, 40_000)));
+    assert_eq!(flow.virtual_endpoint, SocketAddr::from((VIP, 80)));
+    assert_eq!(flow.destination, SocketAddr::from((real(1), 8080)));
     assert_eq!(flow.real, lab.id(&key, 1));
     assert_eq!((flow.state, flow.expires), ("ESTABLISHED", 900));
     lab.tick(1);

@@ -1,7 +1,7 @@
 //! One-packet scheduling: every packet of a UDP service is scheduled by itself (reference 6).
 mod common;
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use common::wire::seen;
 use common::*;
@@ -41,9 +41,9 @@ fn each_method_sends_as_ever() {
     let (mut lab, _) = dns([masq(1, 5353), route(2, 53)]);
     let (_, direct) = lab.client_sends(&query());
     assert_eq!((seen(&direct).to, seen(&direct).ttl), (real_mac(2), 63));
-    assert_eq!(seen(&direct).destination, SocketAddrV4::new(VIP, 53));
+    assert_eq!(seen(&direct).destination, SocketAddr::from((VIP, 53)));
     let (_, nat) = lab.client_sends(&query());
-    assert_eq!(seen(&nat).destination, SocketAddrV4::new(real(1), 5353));
+    assert_eq!(seen(&nat).destination, SocketAddr::from((real(1), 5353)));
     assert!(seen(&nat).checksum_is_right());
 }
 

@@ -140,7 +140,7 @@ fn the_packet_that_finds_the_dead_real_is_lost() {
     lab.change(|director| director.delete_real(&service(Protocol::Tcp, 80, "").key, real(2).into(), 80))
         .unwrap();
     let (verdict, bytes) = lab.client_sends(&from_gateway(CLIENT).udp(5353, 53).payload(b"query"));
-    assert_eq!((verdict, *seen(&bytes).destination.ip()), (TO_REAL, real(1)));
+    assert_eq!((verdict, seen(&bytes).destination.ip()), (TO_REAL, real(1).into()));
     assert_eq!(lab.reaches(&request(40_000, SYN)), 1);
     let dropped: u64 = DropReason::ALL.iter().map(|reason| lab.dropped(*reason)).sum();
     assert_eq!(dropped, 0);

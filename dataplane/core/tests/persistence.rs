@@ -1,7 +1,7 @@
 //! Persistent services: what keeps a client with its real, for how long, and what ends it (reference 3.4, 4.1).
 mod common;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use common::wire::seen;
 use common::*;
@@ -26,8 +26,8 @@ fn syn(client: u8, cport: u16) -> Frame {
     from_gateway(Ipv4Addr::new(203, 0, 113, client)).tcp(cport, 80, SYN)
 }
 
-fn endpoint(address: Ipv4Addr, port: u16) -> SocketAddrV4 {
-    SocketAddrV4::new(address, port)
+fn endpoint(address: Ipv4Addr, port: u16) -> SocketAddr {
+    SocketAddr::from((address, port))
 }
 
 fn edit(lab: &mut Lab, key: &ServiceKey, real: RealConfig) {
@@ -81,7 +81,7 @@ fn a_netmask_makes_many_clients_one() {
     assert_eq!([7, 8, 200].map(|client| lab.reaches(&syn(client, 40_000))), [2, 2, 2]);
     let elsewhere = from_gateway(Ipv4Addr::new(203, 0, 112, 7)).tcp(40_000, 80, SYN);
     assert_eq!(lab.reaches(&elsewhere), 1);
-    let clients: Vec<_> = lab.templates().iter().map(|template| *template.client.ip()).collect();
+    let clients: Vec<_> = lab.templates().iter().map(|template| template.client.ip()).collect();
     assert_eq!(clients, [Ipv4Addr::new(203, 0, 112, 0), Ipv4Addr::new(203, 0, 113, 0)]);
 
     lab.change(|director| director.edit_service(persistent(service(Protocol::Tcp, 80, "rr"), 300, 0)))
@@ -135,7 +135,7 @@ fn the_reals_method_is_that_of_now() {
     lab.reaches(&syn(7, 40_000));
     edit(&mut lab, &key, route(1, 80));
     let (verdict, bytes) = lab.client_sends(&syn(7, 40_001));
-    assert_eq!((verdict, *seen(&bytes).destination.ip()), (TO_REAL, VIP));
+    assert_eq!((verdict, seen(&bytes).destination.ip()), (TO_REAL, VIP.into()));
 }
 
 // What ends it.

@@ -87,7 +87,7 @@ fn an_unknown_neighbour_is_asked_for() {
     let (mut lab, _) = Lab::tcp("rr", [masq(77, 80)]);
     let (verdict, bytes) = lab.client_sends(&request(40_000, SYN));
     assert_eq!(verdict, Verdict::Resolve { port: INSIDE, address: real(77).to_bits() });
-    assert_eq!(*seen(&bytes).destination.ip(), real(77));
+    assert_eq!(seen(&bytes).destination.ip(), real(77));
     lab.rewire(|fib| fib.set_neighbour(INSIDE, real(77), Some(real_mac(77))));
     assert_eq!(lab.reaches(&request(40_000, SYN)), 77);
 
@@ -157,7 +157,7 @@ fn a_local_real_is_the_kernels() {
     // Its reply comes from the twin, and leaves as any other.
     let answer = Frame::new().eth(GATEWAY_MAC, OUTSIDE_MAC).ipv4(real(1), CLIENT).tcp(80, 40_000, SYN | ACK);
     let (verdict, bytes) = lab.kernel_sends(OUTSIDE, &answer);
-    assert_eq!((verdict, *seen(&bytes).source.ip()), (TO_CLIENT, VIP));
+    assert_eq!((verdict, seen(&bytes).source.ip()), (TO_CLIENT, VIP.into()));
 }
 
 // What the kernel sends.
@@ -174,7 +174,7 @@ fn a_local_client_is_balanced() {
     lab.rewire(|fib| fib.set_locals([Ipv4Addr::new(192, 0, 2, 1)]));
     let answer = from_link(2).ipv4(real(2), [192, 0, 2, 1]).tcp(80, 40_000, SYN | ACK);
     let (verdict, bytes) = lab.real_sends(&answer);
-    assert_eq!((verdict, *seen(&bytes).source.ip()), (Verdict::ToKernel, VIP));
+    assert_eq!((verdict, seen(&bytes).source.ip()), (Verdict::ToKernel, VIP.into()));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_local_client_of_a_local_real_stays_in_the_kernel() {
     lab.rewire(|fib| fib.set_locals([real(1)]));
     let frame = Frame::new().eth(GATEWAY_MAC, OUTSIDE_MAC).ipv4([192, 0, 2, 1], VIP).tcp(40_000, 80, SYN);
     let (verdict, bytes) = lab.kernel_sends(OUTSIDE, &frame);
-    assert_eq!((verdict, *seen(&bytes).destination.ip()), (Verdict::ToKernel, real(1)));
+    assert_eq!((verdict, seen(&bytes).destination.ip()), (Verdict::ToKernel, real(1).into()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The SIP engine (`--pe sip`, reference 4.2): calls keep their real by Call-ID, and reals may call clients.
 mod common;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use common::wire::seen;
 use common::*;
@@ -47,8 +47,8 @@ fn to_client(n: u8, cport: u16, call_id: &str) -> Frame {
     from_link(n).ipv4(real(n), CLIENT).udp(PORT, cport).payload(&message(call_id))
 }
 
-fn vip() -> SocketAddrV4 {
-    SocketAddrV4::new(VIP, PORT)
+fn vip() -> SocketAddr {
+    SocketAddr::from((VIP, PORT))
 }
 
 /// Call-IDs and reals of all templates.
@@ -58,7 +58,7 @@ fn calls(lab: &Lab) -> Vec<(String, u8)> {
         .iter()
         .map(|one| {
             let id = std::str::from_utf8(one.call_id.as_bytes()).unwrap().to_owned();
-            (id, one.destination.ip().octets()[3])
+            (id, last_byte(one.destination.ip()))
         })
         .collect();
     calls.sort();
@@ -114,7 +114,10 @@ fn a_listing_shows_the_call() {
     lab.reaches(&from(7, 1000, "zzz@2"));
     let template = lab.template();
     assert_eq!((template.protocol, template.virtual_endpoint, template.state), (17, vip(), "NONE"));
-    assert_eq!((template.client, template.call_id.as_bytes()), (SocketAddrV4::new(CLIENT, 0), &b"zzz@2"[..]));
+    assert_eq!(
+        (template.client, template.call_id.as_bytes()),
+        (SocketAddr::from((CLIENT, 0)), &b"zzz@2"[..])
+    );
     assert_eq!((format!("{:?}", template.call_id), template.controls), ("\"zzz@2\"".to_owned(), 1));
     assert_eq!(lab.real_sends(&to_client(3, 1000, "zzz@2")).0, TO_CLIENT);
     assert_eq!(lab.template().state, "ASSURED");
@@ -236,17 +239,17 @@ fn a_real_calls_a_client() {
     let (mut lab, key) = lab(sip(32), three());
     let (verdict, bytes) = lab.real_sends(&to_client(2, 1000, "out@2"));
     let out = seen(&bytes);
-    assert_eq!((verdict, out.source, out.destination), (TO_CLIENT, vip(), SocketAddrV4::new(CLIENT, 1000)));
+    assert_eq!((verdict, out.source, out.destination), (TO_CLIENT, vip(), SocketAddr::from((CLIENT, 1000))));
     assert_eq!((out.ttl, out.to, out.checksum_is_right()), (63, GATEWAY_MAC, true));
     let flow = lab.flow();
-    assert_eq!((flow.client, flow.virtual_endpoint), (SocketAddrV4::new(CLIENT, 1000), vip()));
-    assert_eq!((flow.destination, flow.expires), (SocketAddrV4::new(real(2), PORT), 300));
+    assert_eq!((flow.client, flow.virtual_endpoint), (SocketAddr::from((CLIENT, 1000)), vip()));
+    assert_eq!((flow.destination, flow.expires), (SocketAddr::from((real(2), PORT)), 300));
     let template = lab.template();
     assert_eq!(
         (template.call_id.as_bytes(), template.controls, template.state),
         (&b"out@2"[..], 1, "ASSURED")
     );
-    assert_eq!(template.destination, SocketAddrV4::new(real(2), PORT));
+    assert_eq!(template.destination, SocketAddr::from((real(2), PORT)));
     let id = lab.id(&key, 2);
     let stats = lab.real_stats(id);
     assert_eq!((stats.conns, stats.in_packets, stats.out_packets), (1, 0, 1));
@@ -278,8 +281,8 @@ fn a_call_of_another_real_goes_over_to_it() {
     assert_eq!(lab.reaches(&from(7, 1000, "a")), 3);
     assert_eq!(lab.real_sends(&to_client(2, 1000, "a")).0, TO_CLIENT);
     let shown: Vec<_> = lab.templates().iter().map(|one| one.destination).collect();
-    assert_eq!(shown, [SocketAddrV4::new(real(2), PORT), SocketAddrV4::new(real(3), 65_535)]);
-    assert_eq!(lab.flow().destination, SocketAddrV4::new(real(2), PORT), "one client port, one real");
+    assert_eq!(shown, [SocketAddr::from((real(2), PORT)), SocketAddr::from((real(3), 65_535))]);
+    assert_eq!(lab.flow().destination, SocketAddr::from((real(2), PORT)), "one client port, one real");
     assert_eq!([2, 3].map(|n| lab.connections(lab.id(&key, n))), [(0, 1), (0, 0)]);
     assert_eq!(lab.reaches(&from(7, 1000, "a")), 2);
     assert_eq!(lab.reaches(&from(7, 1001, "a")), 2);

@@ -1,7 +1,7 @@
 //! Services that take packets of more than one port: port 0, and FTP's (reference 1, 4.1, 4.2).
 mod common;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use common::wire::seen;
 use common::*;
@@ -50,7 +50,7 @@ fn ports_20_and_from_1024_on_are_ftps() {
     for dport in [20, 1024, 5000, 65_535] {
         let (verdict, bytes) = lab.client_sends(&to(dport));
         assert_eq!((verdict, bytes[5]), (TO_REAL, control), "port {dport}");
-        assert_eq!(seen(&bytes).destination, SocketAddrV4::new(real(control), dport), "as it came");
+        assert_eq!(seen(&bytes).destination, SocketAddr::from((real(control), dport)), "as it came");
     }
     for dport in [19, 22, 1023] {
         assert_eq!(lab.client_sends(&to(dport)).0, Verdict::ToKernel, "port {dport}");
@@ -85,17 +85,17 @@ fn a_client_has_one_real_for_all_ports_and_ports_stay_as_they_are() {
         assert_eq!(verdict, TO_REAL);
         assert_eq!(
             seen(&bytes).destination,
-            SocketAddrV4::new(real(2), dport),
+            SocketAddr::from((real(2), dport)),
             "the real's port does not count"
         );
         let answer = reply(2, dport, 40_000, SYN | ACK);
         let (verdict, bytes) = lab.real_sends(&answer);
         assert_eq!(verdict, TO_CLIENT);
-        assert_eq!(seen(&bytes).source, SocketAddrV4::new(VIP, dport));
+        assert_eq!(seen(&bytes).source, SocketAddr::from((VIP, dport)));
     }
     let template = lab.template();
-    assert_eq!(template.virtual_endpoint, SocketAddrV4::new(VIP, 0));
-    assert_eq!(template.destination, SocketAddrV4::new(real(2), 0));
+    assert_eq!(template.virtual_endpoint, SocketAddr::from((VIP, 0)));
+    assert_eq!(template.destination, SocketAddr::from((real(2), 0)));
     assert_eq!((template.controls, lab.flows().len()), (4, 4));
 }
 

@@ -1,10 +1,13 @@
-//! One flow: 128 bytes, of which the first cache line holds all that an established packet touches.
-use std::net::{Ipv4Addr, SocketAddrV4};
+//! One flow, laid out so that an established packet touches one cache line over IPv4 and two over IPv6.
+use std::mem::offset_of;
+use std::net::SocketAddr;
 
 use sluice_packet::checksum::Delta;
 
-use super::hash::Key4;
+use super::hash::FlowKey;
 use crate::config::{Forward, Protocol};
+use crate::cpu::prefetch;
+use crate::family::{Family, V4, V6};
 use crate::persist::TemplateId;
 use crate::real::RealId;
 use crate::time::Jiffies;
@@ -42,14 +45,14 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// A flow in its slot.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
-pub(crate) struct Flow {
+pub(crate) struct Flow<F: Family> {
     /// The keys of its packets as they arrive: client to virtual service, and real server to client.
-    keys: [Key4; 2],
+    keys: [F::Key; 2],
     pub(crate) state: u8,
     pub(crate) flags: u16,
-    /// What the request direction adds to an IPv4 header checksum; the reply direction takes it away.
+    /// What the request direction's change of address adds to a checksum; the reply direction takes it away.
     pub(crate) l3_delta: Delta,
-    /// The same for the transport checksum: addresses and ports.
+    /// The same for addresses and ports: the transport checksum.
     pub(crate) l4_delta: Delta,
     pub(crate) real: RealId,
     pub(crate) expires: Jiffies,
@@ -57,14 +60,14 @@ pub(crate) struct Flow {
     pub(crate) hop_out: u32,
     pub(crate) fib_version: u32,
     pub(crate) in_packets: u32,
-    /// The second line: what only set-up, listing and expiry touch.
-    pub(crate) wheel: Line1,
+    /// The last line: what only set-up, listing and expiry touch.
+    pub(crate) wheel: LastLine,
 }
 
 /// Where the wheel has filed the flow.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
-pub(crate) struct Line1 {
+pub(crate) struct LastLine {
     /// Slot of the wheel, counted since start.
     pub(crate) slot: u32,
     /// Place in the slot's list; [`NONE`] where the flow is not filed.
@@ -73,20 +76,28 @@ pub(crate) struct Line1 {
     pub(crate) template: Option<TemplateId>,
 }
 
-/// What a flow takes in its table.
+/// What an IPv4 flow takes in its table.
 pub const FLOW_BYTES: usize = 128;
+/// What an IPv6 flow takes in its table.
+pub const FLOW6_BYTES: usize = 192;
 
-const _: () = assert!(size_of::<Flow>() == FLOW_BYTES);
+const LINE: usize = 64;
+
+const _: () = {
+    assert!(size_of::<Flow<V4>>() == FLOW_BYTES && offset_of!(Flow<V4>, wheel) == LINE);
+    assert!(size_of::<Flow<V6>>() == FLOW6_BYTES && offset_of!(Flow<V6>, wheel) == 2 * LINE);
+    assert!(offset_of!(Flow<V6>, in_packets) >= LINE);
+};
 
 /// What a new flow is made of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NewFlow {
+pub(crate) struct NewFlow<F: Family> {
     pub(crate) protocol: u8,
-    pub(crate) client: u32,
+    pub(crate) client: F::Address,
     pub(crate) client_port: u16,
-    pub(crate) vip: u32,
+    pub(crate) vip: F::Address,
     pub(crate) vport: u16,
-    pub(crate) real_address: u32,
+    pub(crate) real_address: F::Address,
     pub(crate) real_port: u16,
     pub(crate) forward: Forward,
     pub(crate) real: RealId,
@@ -94,9 +105,9 @@ pub(crate) struct NewFlow {
     pub(crate) template: Option<TemplateId>,
 }
 
-impl Flow {
+impl<F: Family> Flow<F> {
     pub(crate) const EMPTY: Self = Self {
-        keys: [Key4::ZERO; 2],
+        keys: [F::Key::ZERO; 2],
         state: 0,
         flags: 0,
         l3_delta: Delta::ZERO,
@@ -106,28 +117,38 @@ impl Flow {
         hop_out: NONE,
         fib_version: 0,
         in_packets: 0,
-        wheel: Line1 { slot: 0, place: NONE, template: None },
+        wheel: LastLine { slot: 0, place: NONE, template: None },
     };
+
+    /// Asks for what an established packet touches.
+    #[inline(always)]
+    pub(super) fn prefetch(&self) {
+        prefetch(self);
+        // A constant: over IPv4 it lies in the first line.
+        if offset_of!(Self, in_packets) >= LINE {
+            prefetch(&self.in_packets);
+        }
+    }
 
     /// Makes the slot a new flow, which counts as inactive until its first state says otherwise (reference 3.3).
     #[inline]
-    pub(crate) fn begin(&mut self, new: &NewFlow) {
-        let l3_delta = Delta::of_u32(new.vip, new.real_address);
+    pub(crate) fn begin(&mut self, new: &NewFlow<F>) {
+        let l3_delta = F::delta(new.vip, new.real_address);
         let unassured = if new.template.is_some() { flags::UNASSURED } else { 0 };
         // Of UDP under a template, NAT's first reply tells too: it has to go the general way.
         let tells = unassured != 0 && new.protocol == Protocol::Udp as u8;
         let no_output = if new.forward == Forward::Masq && !tells { 0 } else { flags::NO_OUTPUT };
         *self = Self {
             keys: [
-                Key4::new(new.protocol, new.client, new.client_port, new.vip, new.vport),
-                Key4::new(new.protocol, new.real_address, new.real_port, new.client, new.client_port),
+                F::Key::new(new.protocol, new.client, new.client_port, new.vip, new.vport),
+                F::Key::new(new.protocol, new.real_address, new.real_port, new.client, new.client_port),
             ],
             flags: new.forward as u16 | no_output | unassured | flags::INACTIVE | flags::IN_USE,
             l3_delta,
             l4_delta: l3_delta.plus(Delta::of_u16(new.vport, new.real_port)),
             real: new.real,
             expires: new.expires,
-            wheel: Line1 { template: new.template, ..Self::EMPTY.wheel },
+            wheel: LastLine { template: new.template, ..Self::EMPTY.wheel },
             ..Self::EMPTY
         };
     }
@@ -157,7 +178,7 @@ impl Flow {
 
     /// The key of the flow's packets in a direction, as they arrive.
     #[inline(always)]
-    pub(crate) fn key(&self, direction: Direction) -> Key4 {
+    pub(crate) fn key(&self, direction: Direction) -> F::Key {
         let [request, reply] = self.keys;
         match direction {
             Direction::In => request,
@@ -171,19 +192,19 @@ impl Flow {
     }
 
     /// The client's address and port.
-    pub(crate) fn client(&self) -> (u32, u16) {
+    pub(crate) fn client(&self) -> (F::Address, u16) {
         self.keys[0].source()
     }
 
     /// The virtual service's address and port.
     #[inline(always)]
-    pub(crate) fn vip(&self) -> (u32, u16) {
+    pub(crate) fn vip(&self) -> (F::Address, u16) {
         self.keys[0].destination()
     }
 
     /// The real server's address and port.
     #[inline(always)]
-    pub(crate) fn destination(&self) -> (u32, u16) {
+    pub(crate) fn destination(&self) -> (F::Address, u16) {
         self.keys[1].source()
     }
 }
@@ -194,11 +215,11 @@ pub struct FlowView {
     /// IP protocol.
     pub protocol: u8,
     /// The client.
-    pub client: SocketAddrV4,
+    pub client: SocketAddr,
     /// The virtual endpoint.
-    pub virtual_endpoint: SocketAddrV4,
+    pub virtual_endpoint: SocketAddr,
     /// The real server.
-    pub destination: SocketAddrV4,
+    pub destination: SocketAddr,
     /// The real's slot.
     pub real: RealId,
     /// The method it was made with; an edit of the real does not change it.
@@ -210,8 +231,8 @@ pub struct FlowView {
 }
 
 impl FlowView {
-    pub(crate) fn of(flow: &Flow, now: Jiffies) -> Self {
-        let endpoint = |(address, port)| SocketAddrV4::new(Ipv4Addr::from_bits(address), port);
+    pub(crate) fn of<F: Family>(flow: &Flow<F>, now: Jiffies) -> Self {
+        let endpoint = |(address, port)| SocketAddr::new(F::ip(address), port);
         Self {
             protocol: flow.protocol(),
             client: endpoint(flow.client()),

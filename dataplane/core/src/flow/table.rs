@@ -1,12 +1,13 @@
-//! The flow table of one lcore: a slab of flows, the index over both directions, the wheel.
+//! The flow table of one lcore and address family: a slab of flows, the index over both directions, the wheel.
 use std::ops::Range;
 
 use super::entry::{Direction, Flow, NONE, NewFlow, flags};
-use super::hash::{Key4, Seed};
+use super::hash::{FlowKey, Seed};
 use super::index::{Index, filled};
 use super::replies::Replies;
 use super::wheel::{BATCH, Wheel};
 use crate::cpu::prefetch;
+use crate::family::Family;
 use crate::time::Jiffies;
 
 /// How many slots ahead a scan asks for.
@@ -33,8 +34,8 @@ pub(crate) struct FlowId(pub(crate) u32);
 
 /// The table. Its memory is taken once, at start.
 #[derive(Debug)]
-pub(crate) struct FlowTable {
-    flows: Box<[Flow]>,
+pub(crate) struct FlowTable<F: Family> {
+    flows: Box<[Flow<F>]>,
     index: Index,
     replies: Replies,
     wheel: Wheel,
@@ -64,7 +65,7 @@ fn split(value: u32) -> (FlowId, Direction) {
     (FlowId(value >> 1), if value & 1 == 0 { Direction::In } else { Direction::Out })
 }
 
-impl FlowTable {
+impl<F: Family> FlowTable<F> {
     /// A table for `capacity` flows, at most 2^31 - 1; its memory is shown to `advise` before the first touch.
     pub(crate) fn new(capacity: usize, seed: Seed, now: Jiffies, advise: &dyn Fn(*mut u8, usize)) -> Self {
         let capacity = capacity.clamp(1, (u32::MAX >> 1) as usize);
@@ -85,7 +86,7 @@ impl FlowTable {
     }
 
     #[inline(always)]
-    pub(crate) fn hash(&self, key: Key4) -> u64 {
+    pub(crate) fn hash(&self, key: F::Key) -> u64 {
         key.hash(self.seed)
     }
 
@@ -103,26 +104,26 @@ impl FlowTable {
         self.index.prefetch(hash);
     }
 
-    /// Stage two: names the likely flow and asks for its first line.
+    /// Stage two: names the likely flow and asks for its lines.
     #[inline(always)]
     pub(crate) fn candidate(&self, hash: u64) -> Candidate {
         let Some(value) = self.index.candidate(hash) else { return Candidate::NONE };
         if let Some(flow) = self.flows.get((value >> 1) as usize) {
-            prefetch(flow);
+            flow.prefetch();
         }
         Candidate(value)
     }
 
     /// Stage three: the candidate, if it is the key's flow.
     #[inline(always)]
-    pub(crate) fn confirm(&mut self, candidate: Candidate, key: Key4) -> Option<(&mut Flow, Direction)> {
+    pub(crate) fn confirm(&mut self, candidate: Candidate, key: F::Key) -> Option<(&mut Flow<F>, Direction)> {
         let (id, direction) = split(candidate.0);
         let flow = self.flows.get_mut(id.0 as usize)?;
         (flow.in_use() && flow.key(direction) == key).then_some((flow, direction))
     }
 
     /// The flow of a packet, in one go.
-    pub(crate) fn find(&self, key: Key4, hash: u64) -> Option<(FlowId, Direction)> {
+    pub(crate) fn find(&self, key: F::Key, hash: u64) -> Option<(FlowId, Direction)> {
         let is_it = |value| {
             let (id, direction) = split(value);
             self.flows.get(id.0 as usize).is_some_and(|flow| flow.in_use() && flow.key(direction) == key)
@@ -136,12 +137,12 @@ impl FlowTable {
     }
 
     #[inline(always)]
-    pub(crate) fn get(&self, id: FlowId) -> Option<&Flow> {
+    pub(crate) fn get(&self, id: FlowId) -> Option<&Flow<F>> {
         self.flows.get(id.0 as usize).filter(|flow| flow.in_use())
     }
 
     #[inline(always)]
-    pub(crate) fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow> {
+    pub(crate) fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow<F>> {
         self.flows.get_mut(id.0 as usize).filter(|flow| flow.in_use())
     }
 
@@ -154,10 +155,10 @@ impl FlowTable {
 
     /// Makes a flow and indexes it: NAT in both directions, the others in the client's. It is to be filed once its first
     /// packet has given it a deadline. `None` where the table is full.
-    pub(crate) fn insert(&mut self, new: &NewFlow, hash: u64) -> Option<FlowId> {
+    pub(crate) fn insert(&mut self, new: &NewFlow<F>, hash: u64) -> Option<FlowId> {
         let id = FlowId(self.free_slot(0)?);
         if let Some(later) = self.free_slot(AHEAD).and_then(|slot| self.flows.get(slot as usize)) {
-            prefetch(later);
+            later.prefetch();
             prefetch(&later.wheel);
         }
         // There is room: the index is made for two keys of every flow.
@@ -175,7 +176,7 @@ impl FlowTable {
         Some(id)
     }
 
-    fn index_later(&mut self, key: Key4, value: u32) {
+    fn index_later(&mut self, key: F::Key, value: u32) {
         let hash = self.hash(key);
         self.index.prefetch(hash);
         if !self.replies.push(hash, value) {
@@ -218,7 +219,7 @@ impl FlowTable {
     }
 
     /// Ends a flow at once and shows it to `each`.
-    pub(crate) fn remove(&mut self, id: FlowId, each: impl FnOnce(&Flow)) {
+    pub(crate) fn remove(&mut self, id: FlowId, each: impl FnOnce(&Flow<F>)) {
         self.settle();
         self.wheel.unfile(&mut self.flows, id.0);
         let Some(dying) = self.get(id).map(|flow| self.dying(id, flow)) else { return };
@@ -226,14 +227,14 @@ impl FlowTable {
     }
 
     /// Ends the flows whose deadline has come, a batch at a time, and shows each to `each`; `budget` bounds the work.
-    pub(crate) fn expire(&mut self, now: Jiffies, budget: &mut usize, mut each: impl FnMut(&Flow)) {
+    pub(crate) fn expire(&mut self, now: Jiffies, budget: &mut usize, mut each: impl FnMut(&Flow<F>)) {
         self.settle();
         let mut batch = [NONE; BATCH];
         loop {
             let count = self.wheel.take(now, budget, &mut batch);
             let Some(taken) = batch.get(..count).filter(|taken| !taken.is_empty()) else { return };
             for flow in taken.iter().filter_map(|&id| self.flows.get(id as usize)) {
-                prefetch(flow);
+                flow.prefetch();
                 prefetch(&flow.wheel);
             }
             let mut dying = [Dying::NOTHING; BATCH];
@@ -256,7 +257,7 @@ impl FlowTable {
 
     /// What it takes to end a flow, its index buckets asked for.
     #[inline]
-    fn dying(&self, id: FlowId, flow: &Flow) -> Dying {
+    fn dying(&self, id: FlowId, flow: &Flow<F>) -> Dying {
         let forth = self.hash(flow.key(Direction::In));
         self.index.prefetch(forth);
         let back = flow.is_masq().then(|| self.hash(flow.key(Direction::Out)));
@@ -272,12 +273,12 @@ impl FlowTable {
     }
 
     /// The flows in these slots.
-    pub(crate) fn scan(&self, slots: Range<u32>) -> impl Iterator<Item = (FlowId, &Flow)> {
+    pub(crate) fn scan(&self, slots: Range<u32>) -> impl Iterator<Item = (FlowId, &Flow<F>)> {
         let range = slots.start as usize..(slots.end as usize).min(self.flows.len());
         let slots = self.flows.get(range).unwrap_or_default().iter().zip(slots.start..);
         let asked = slots.inspect(|(_, slot)| {
             if let Some(later) = self.flows.get(*slot as usize + SCAN_AHEAD) {
-                prefetch(later);
+                later.prefetch();
             }
         });
         asked.filter(|(flow, _)| flow.in_use()).map(|(flow, slot)| (FlowId(slot), flow))
@@ -285,7 +286,7 @@ impl FlowTable {
 
     /// Frees the slot of a flow that is not in the wheel. A pair of index entries dies together.
     #[inline]
-    fn release(&mut self, dying: &Dying, each: impl FnOnce(&Flow)) {
+    fn release(&mut self, dying: &Dying, each: impl FnOnce(&Flow<F>)) {
         let id = dying.id;
         let Some(flow) = self.flows.get_mut(id.0 as usize).filter(|flow| flow.in_use()) else { return };
         flow.flags &= !flags::IN_USE;

@@ -5,6 +5,7 @@
 use super::entry::{Flow, NONE};
 use super::index::filled;
 use crate::cpu::prefetch;
+use crate::family::Family;
 use crate::time::Jiffies;
 
 /// Jiffies per slot: 256 ms, so that a flow ends at most that much late.
@@ -78,7 +79,7 @@ impl Wheel {
     }
 
     /// Files flow `id` by its deadline; it must not be in the wheel.
-    pub(crate) fn file(&mut self, flows: &mut [Flow], id: u32) {
+    pub(crate) fn file<F: Family>(&mut self, flows: &mut [Flow<F>], id: u32) {
         let Some(flow) = flows.get_mut(id as usize) else { return };
         let slot = self.at.wrapping_add(self.ahead(slot_of(flow.expires))) & WRAP;
         let Some(head) = self.heads.get_mut((slot % SLOTS) as usize) else { return };
@@ -97,7 +98,7 @@ impl Wheel {
     }
 
     /// Takes flow `id` out of its list, if it is in one. The list's newest takes its place.
-    pub(crate) fn unfile(&mut self, flows: &mut [Flow], id: u32) {
+    pub(crate) fn unfile<F: Family>(&mut self, flows: &mut [Flow<F>], id: u32) {
         let Some(flow) = flows.get_mut(id as usize) else { return };
         let slot = flow.wheel.slot;
         let place = std::mem::replace(&mut flow.wheel.place, NONE);
@@ -118,7 +119,7 @@ impl Wheel {
 
     /// The deadline of flow `id` has come nearer: files it anew, unless it is looked at soon enough. A flow that is not
     /// in the wheel stays out of it.
-    pub(crate) fn hasten(&mut self, flows: &mut [Flow], id: u32) {
+    pub(crate) fn hasten<F: Family>(&mut self, flows: &mut [Flow<F>], id: u32) {
         let Some(flow) = flows.get(id as usize) else { return };
         let late = self.ahead(flow.wheel.slot) > self.ahead(slot_of(flow.expires));
         if flow.wheel.place != NONE && late {
@@ -148,7 +149,7 @@ impl Wheel {
     }
 
     /// As [`file`](Self::file), but not in the slot that is being emptied.
-    pub(crate) fn file_later(&mut self, flows: &mut [Flow], id: u32) {
+    pub(crate) fn file_later<F: Family>(&mut self, flows: &mut [Flow<F>], id: u32) {
         let at = self.at;
         self.at = at.wrapping_add(1) & WRAP;
         self.file(flows, id);
@@ -184,11 +185,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::V4;
 
     const FLOWS: u32 = 32;
 
     /// The flows that are due, taken out; the others are filed anew.
-    fn drain(wheel: &mut Wheel, flows: &mut [Flow], now: Jiffies) -> Vec<u32> {
+    fn drain(wheel: &mut Wheel, flows: &mut [Flow<V4>], now: Jiffies) -> Vec<u32> {
         let (mut budget, mut batch, mut due) = (usize::MAX, [NONE; BATCH], Vec::new());
         loop {
             let count = wheel.take(now, &mut budget, &mut batch);
@@ -207,7 +209,7 @@ mod tests {
     }
 
     /// Each flow that is filed is where it says, and every block is free or in one list.
-    fn check(wheel: &Wheel, flows: &[Flow]) {
+    fn check(wheel: &Wheel, flows: &[Flow<V4>]) {
         let filed = flows.iter().zip(0..).filter(|(flow, _)| flow.wheel.place != NONE);
         let mut listed = 0;
         for (flow, id) in filed {
@@ -239,7 +241,7 @@ mod tests {
         ) {
             let mut now = Jiffies(start);
             let mut wheel = Wheel::new(now, FLOWS as usize, &|_, _| ());
-            let mut flows = vec![Flow::EMPTY; FLOWS as usize];
+            let mut flows = vec![Flow::<V4>::EMPTY; FLOWS as usize];
             let mut live = [false; FLOWS as usize];
             for (id, ahead, wait) in moves {
                 let flow = &mut flows[id as usize];

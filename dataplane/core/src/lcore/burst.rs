@@ -8,7 +8,7 @@ use sluice_packet::{Kind, PacketBuf, Parsed, classify_into};
 use super::Lcore;
 use crate::config::Protocol;
 use crate::drop::DropReason;
-use crate::flow::{Candidate, Key4};
+use crate::flow::{Candidate, FlowKey, Key4};
 use crate::time::Jiffies;
 use crate::verdict::{BURST, Ingress, Verdict};
 

@@ -8,7 +8,8 @@ use super::burst::Packet;
 use super::persistent::template;
 use crate::config::{Persistence, Protocol, Real, Service, ServiceKey};
 use crate::drop::DropReason;
-use crate::flow::{Direction, Key4, NewFlow};
+use crate::family::V4;
+use crate::flow::{Direction, FlowKey, Key4, NewFlow};
 use crate::persist::{Bound, End, Held, TemplateKey};
 use crate::proto;
 use crate::time::Jiffies;
@@ -111,7 +112,7 @@ impl Lcore {
         Some(self.add_template(&new, bound, packet.now, usable))
     }
 
-    fn start_call(&mut self, packet: &mut Packet<'_>, new: &NewFlow) -> Verdict {
+    fn start_call(&mut self, packet: &mut Packet<'_>, new: &NewFlow<V4>) -> Verdict {
         let key = Key4::new(new.protocol, new.client, new.client_port, new.vip, new.vport);
         let hash = self.flows.hash(key);
         // The client may have a flow with another real. This one takes its place: requests would meet the newer in the

@@ -1,6 +1,7 @@
 //! The connection counts of reals, as this lcore changes them.
 use super::Lcore;
 use super::load::ServiceState;
+use crate::family::Family;
 use crate::flow::Flow;
 use crate::persist::{End, Templates};
 use crate::real::{RealCounts, RealId, RealTable};
@@ -32,7 +33,7 @@ pub(super) struct Bonds<'a> {
 impl Bonds<'_> {
     /// A flow has ended.
     #[inline]
-    pub(super) fn unbind(&mut self, flow: &Flow, how: End, at: Jiffies) {
+    pub(super) fn unbind<F: Family>(&mut self, flow: &Flow<F>, how: End, at: Jiffies) {
         count(self.stats, self.table, self.services, flow.real, |counts| counts.unbind(!flow.is_inactive()));
         if let Some(template) = flow.wheel.template {
             self.templates.release(template, how, at);

@@ -2,6 +2,7 @@
 //! flow, drop_entry ends flows that are half open, or idle after a few packets, and templates that were never answered.
 use super::Lcore;
 use crate::config::{Protocol, Switches};
+use crate::family::Family;
 use crate::flow::{Flow, FlowId};
 use crate::persist::{End, Walk};
 use crate::proto::{StateTimeouts, sctp, tcp};
@@ -141,7 +142,7 @@ impl Lcore {
     }
 }
 
-fn fate(flow: &Flow) -> Fate {
+fn fate<F: Family>(flow: &Flow<F>) -> Fate {
     const TCP: u8 = Protocol::Tcp as u8;
     const SCTP: u8 = Protocol::Sctp as u8;
     match (flow.protocol(), flow.state) {
@@ -153,6 +154,6 @@ fn fate(flow: &Flow) -> Fate {
 }
 
 /// Jiffies since the flow's last packet.
-fn idle(flow: &Flow, timeouts: &StateTimeouts, now: Jiffies) -> i64 {
+fn idle<F: Family>(flow: &Flow<F>, timeouts: &StateTimeouts, now: Jiffies) -> i64 {
     i64::from(timeouts.of(flow)) - i64::from(flow.expires.since(now))
 }

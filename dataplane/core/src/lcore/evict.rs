@@ -4,6 +4,7 @@
 //! ones, and UDP flows of a single packet go; established flows never do.
 use super::Lcore;
 use crate::config::Protocol;
+use crate::family::Family;
 use crate::flow::{Flow, FlowId};
 use crate::persist::End;
 use crate::proto::{sctp, tcp};
@@ -39,7 +40,7 @@ impl Lcore {
     }
 }
 
-fn victim(flow: &Flow) -> Option<Victim> {
+fn victim<F: Family>(flow: &Flow<F>) -> Option<Victim> {
     const TCP: u8 = Protocol::Tcp as u8;
     const SCTP: u8 = Protocol::Sctp as u8;
     match (flow.protocol(), flow.state) {

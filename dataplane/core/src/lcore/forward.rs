@@ -4,6 +4,7 @@ use sluice_packet::Kind;
 use super::Lcore;
 use super::burst::Packet;
 use crate::drop::DropReason;
+use crate::family::V4;
 use crate::fib::{Fib, Lookup, NextHop, NextHopId};
 use crate::flow::{Direction, Flow, FlowId, flags};
 use crate::persist::End;
@@ -99,7 +100,7 @@ impl Lcore {
     pub(super) fn leave(
         &self,
         packet: &mut Packet<'_>,
-        flow: &Flow,
+        flow: &Flow<V4>,
         direction: Direction,
         next: Next,
     ) -> Verdict {
@@ -172,7 +173,7 @@ pub(super) fn resolved(fib: &Fib, destination: u32) -> Result<NextHopId, Next> {
 }
 
 /// What the flow's method does to a packet.
-fn rewrite(packet: &mut Packet<'_>, flow: &Flow, direction: Direction) {
+fn rewrite(packet: &mut Packet<'_>, flow: &Flow<V4>, direction: Direction) {
     if flow.is_masq() {
         translate(packet, flow, direction, true);
     } else {
@@ -181,7 +182,7 @@ fn rewrite(packet: &mut Packet<'_>, flow: &Flow, direction: Direction) {
 }
 
 /// Network address translation, by protocol; `forwarded` as for [`transmit::nat`].
-fn translate(packet: &mut Packet<'_>, flow: &Flow, direction: Direction, forwarded: bool) {
+fn translate(packet: &mut Packet<'_>, flow: &Flow<V4>, direction: Direction, forwarded: bool) {
     let nat = match packet.parsed.kind {
         Kind::Sctp4 => transmit::nat_sctp,
         Kind::Ipsec4 => transmit::nat_addresses,

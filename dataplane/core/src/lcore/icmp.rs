@@ -8,7 +8,8 @@ use super::forward::{Next, refusal};
 use super::miss::Chosen;
 use crate::config::Protocol;
 use crate::drop::DropReason;
-use crate::flow::{Direction, Flow, FlowId, Key4};
+use crate::family::V4;
+use crate::flow::{Direction, Flow, FlowId, FlowKey, Key4};
 use crate::transmit;
 use crate::verdict::Verdict;
 
@@ -65,7 +66,7 @@ impl Lcore {
         self.leave(packet, flow, Direction::Out, next)
     }
 
-    fn count_error(&self, flow: &Flow, direction: Direction, error: &Parsed) {
+    fn count_error(&self, flow: &Flow<V4>, direction: Direction, error: &Parsed) {
         if let Some(real) = self.stats.real(flow.real).filter(|real| real.is_available()) {
             real.count(direction, error.ip_len);
         }

@@ -1,5 +1,5 @@
 //! A packet without a flow: whose is it, may it start one, and with which real (reference 4.4, steps 7 and 8).
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use sluice_packet::Kind;
 use sluice_packet::header::SctpChunk;
@@ -8,7 +8,8 @@ use super::Lcore;
 use super::burst::Packet;
 use crate::config::{FTP, FTP_DATA, Protocol, Real, ServiceKey};
 use crate::drop::DropReason;
-use crate::flow::{Direction, FlowId, Key4, NewFlow, flags};
+use crate::family::{Family, V4};
+use crate::flow::{Direction, FlowId, FlowKey, Key4, NewFlow, flags};
 use crate::persist::{End, TemplateId};
 use crate::proto;
 use crate::real::RealId;
@@ -18,7 +19,7 @@ use crate::verdict::Verdict;
 
 /// The connection that a packet starts.
 pub(super) struct Chosen {
-    pub(super) new: NewFlow,
+    pub(super) new: NewFlow<V4>,
     /// Whether it ends with the packet (reference 6).
     pub(super) one_packet: bool,
 }
@@ -238,7 +239,7 @@ impl Lcore {
     }
 
     /// Makes the flow, in another's place if need be; `hash` is that of its requests.
-    pub(super) fn make(&mut self, hash: u64, now: Jiffies, new: &NewFlow) -> Result<FlowId, DropReason> {
+    pub(super) fn make(&mut self, hash: u64, now: Jiffies, new: &NewFlow<V4>) -> Result<FlowId, DropReason> {
         let mut made = self.flows.insert(new, hash);
         if made.is_none() && self.make_room(now) {
             made = self.flows.insert(new, hash);
@@ -258,9 +259,9 @@ pub(super) fn describe(
     real: &Real,
     is_port: bool,
     template: Option<TemplateId>,
-) -> Option<NewFlow> {
+) -> Option<NewFlow<V4>> {
     let parsed = packet.parsed;
-    let IpAddr::V4(address) = real.config.address else { return None };
+    let real_address = V4::address(real.config.address)?;
     let real_port = if real.config.port == 0 || !is_port { parsed.dport } else { real.config.port };
     Some(NewFlow {
         protocol: parsed.protocol,
@@ -268,7 +269,7 @@ pub(super) fn describe(
         client_port: parsed.sport,
         vip: parsed.dst,
         vport: parsed.dport,
-        real_address: address.to_bits(),
+        real_address,
         real_port,
         forward: real.config.forward,
         real: real.id,

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use count::Bonds;
 
 use crate::config::Snapshot;
+use crate::family::V4;
 use crate::fib::Fib;
 use crate::flow::{FlowId, FlowTable, FlowView, Seed};
 use crate::owner::Ownership;
@@ -49,7 +50,7 @@ pub struct Lcore {
     id: u16,
     lcores: u16,
     ownership: Ownership,
-    flows: FlowTable,
+    flows: FlowTable<V4>,
     /// By slot of the service.
     services: Vec<load::ServiceState>,
     snapshot: Arc<Snapshot>,

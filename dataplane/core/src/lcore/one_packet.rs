@@ -2,6 +2,7 @@
 use super::Lcore;
 use super::burst::Packet;
 use super::forward::{Next, resolved};
+use crate::family::V4;
 use crate::flow::{Direction, Flow, NewFlow};
 use crate::verdict::Verdict;
 
@@ -11,7 +12,7 @@ impl Lcore {
     pub(super) fn one_packet(
         &mut self,
         packet: &mut Packet<'_>,
-        new: &NewFlow,
+        new: &NewFlow<V4>,
         direction: Direction,
     ) -> Verdict {
         if let Some(line) = self.stats.real(new.real) {
@@ -22,13 +23,13 @@ impl Lcore {
             Direction::In => self.way_to_real(new),
             Direction::Out => self.way_to(new.client),
         };
-        let mut flow = Flow::EMPTY;
+        let mut flow = Flow::<V4>::EMPTY;
         flow.begin(new);
         self.leave(packet, &flow, direction, next)
     }
 
     /// By the next hop that the real's line remembers, else by the FIB.
-    fn way_to_real(&self, new: &NewFlow) -> Next {
+    fn way_to_real(&self, new: &NewFlow<V4>) -> Next {
         let version = self.fib.version();
         let Some(line) = self.stats.real(new.real) else { return Next::Nowhere };
         if let Some(hop) = line.hop(version).and_then(|hop| self.fib.hop(hop)) {

@@ -7,6 +7,7 @@ use super::call_out::call_id;
 use super::miss::describe;
 use crate::config::{Engine, FTP, Persistence, Real, Service};
 use crate::drop::DropReason;
+use crate::family::V4;
 use crate::flow::{FlowId, NewFlow, flags};
 use crate::persist::{Added, Bound, End, Held, NewTemplate, TemplateKey, template_key};
 use crate::real::RealId;
@@ -22,7 +23,7 @@ impl Lcore {
         slot: u32,
         persistence: Persistence,
         one_packet: bool,
-    ) -> Result<Option<NewFlow>, DropReason> {
+    ) -> Result<Option<NewFlow<V4>>, DropReason> {
         let Some(service) = self.snapshot.service(slot) else { return Ok(None) };
         let port = service.config.key.port();
         let is_port = packet.parsed.dport == port;

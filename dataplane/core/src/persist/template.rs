@@ -1,11 +1,11 @@
 //! One template: a group of a service's clients, and the real they keep.
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use sluice_packet::Parsed;
 
 use super::CallId;
 use crate::config::{FTP, Forward, ServiceConfig, ServiceKey};
-use crate::flow::{Key4, Seed, with_bytes};
+use crate::flow::{FlowKey, Key4, Seed, with_bytes};
 use crate::real::RealId;
 use crate::time::Jiffies;
 
@@ -190,7 +190,7 @@ impl Template {
         if !settled.settle(now) {
             return None;
         }
-        let endpoint = |(address, port)| SocketAddrV4::new(Ipv4Addr::from_bits(address), port);
+        let endpoint = |(address, port)| SocketAddr::from((Ipv4Addr::from_bits(address), port));
         Some(TemplateView {
             protocol: self.key.protocol(),
             client: endpoint(self.key.source()),
@@ -213,11 +213,11 @@ pub struct TemplateView {
     /// IP protocol; 0 for a mark's.
     pub protocol: u8,
     /// The clients' network, port 0.
-    pub client: SocketAddrV4,
+    pub client: SocketAddr,
     /// The virtual endpoint; of a mark's the mark in place of the address.
-    pub virtual_endpoint: SocketAddrV4,
+    pub virtual_endpoint: SocketAddr,
     /// The real server.
-    pub destination: SocketAddrV4,
+    pub destination: SocketAddr,
     /// The real's slot.
     pub real: RealId,
     /// The real's method when it was made.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use super::template::Template;
 use super::*;
 use crate::config::Forward;
-use crate::flow::Key4;
+use crate::family::{Family, V4};
+use crate::flow::{FlowKey, Key4};
 
 fn key(client: u32) -> TemplateKey<'static> {
     TemplateKey { tuple: Key4::new(6, client, 0, 1, 80), call_id: b"" }
@@ -135,7 +136,7 @@ fn pages_cover_the_table() {
         while let Some(from) = next {
             let mut page = Vec::with_capacity(room);
             next = templates.page(Jiffies(0), from, cells, &mut page);
-            clients.extend(page.iter().map(|view| view.client.ip().to_bits()));
+            clients.extend(page.iter().filter_map(|view| V4::address(view.client.ip())));
         }
         clients.sort_unstable();
         assert_eq!(clients, (0..3000).collect::<Vec<u32>>(), "{cells} cells, {room} a page");

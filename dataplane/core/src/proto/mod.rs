@@ -6,6 +6,7 @@ pub(crate) mod udp;
 use sluice_packet::header::SctpChunk;
 
 use crate::config::{Protocol, Snapshot, Switches};
+use crate::family::Family;
 use crate::flow::{Direction, Flow, flags};
 use crate::time::Jiffies;
 
@@ -35,7 +36,7 @@ impl StateTimeouts {
     }
 
     /// The timeout of the state that a flow is in.
-    pub(crate) fn of(&self, flow: &Flow) -> u32 {
+    pub(crate) fn of<F: Family>(&self, flow: &Flow<F>) -> u32 {
         match flow.protocol() {
             TCP => self.tcp.get(usize::from(flow.state)).copied().unwrap_or(CREATION),
             SCTP => sctp::timeout(flow.state),
@@ -58,7 +59,7 @@ pub(crate) enum Seen {
 
 impl Seen {
     #[inline(always)]
-    fn of(flow: &Flow, direction: Direction) -> Self {
+    fn of<F: Family>(flow: &Flow<F>, direction: Direction) -> Self {
         match direction {
             Direction::Out => Self::Output,
             Direction::In if flow.flags & flags::NO_OUTPUT != 0 => Self::InputOnly,
@@ -77,8 +78,8 @@ pub(crate) enum Activity {
 
 /// Moves a flow's state by one packet and restarts its timer. `told` is the packet's
 /// [`flags`](sluice_packet::Parsed::flags).
-pub(crate) fn advance(
-    flow: &mut Flow,
+pub(crate) fn advance<F: Family>(
+    flow: &mut Flow<F>,
     direction: Direction,
     told: u8,
     timeouts: &StateTimeouts,
@@ -108,7 +109,7 @@ pub(crate) fn advance(
 }
 
 /// Gives a flow its state, and counts it as active or not.
-fn enter(flow: &mut Flow, state: u8, is_active: bool) -> Activity {
+fn enter<F: Family>(flow: &mut Flow<F>, state: u8, is_active: bool) -> Activity {
     if state == flow.state {
         return Activity::Same;
     }
@@ -149,7 +150,7 @@ pub(crate) fn may_start(protocol: u8, told: u8, switches: &Switches) -> bool {
 }
 
 /// Whether a packet that asks for a new connection may end this flow (reference 4.4, step 5).
-pub(crate) fn may_be_reused(flow: &Flow, mode: u8) -> bool {
+pub(crate) fn may_be_reused<F: Family>(flow: &Flow<F>, mode: u8) -> bool {
     match (flow.protocol(), flow.state) {
         (TCP, tcp::TIME_WAIT | tcp::CLOSE) | (SCTP, sctp::CLOSED) => mode != 0,
         (TCP, tcp::FIN_WAIT) => mode & 2 != 0 && flow.flags & flags::NO_OUTPUT != 0,
@@ -160,8 +161,8 @@ pub(crate) fn may_be_reused(flow: &Flow, mode: u8) -> bool {
 /// The deadline that a TCP or UDP packet gives its flow, where that is all it changes: neither state nor flags, and no
 /// nearer deadline.
 #[inline(always)]
-pub(crate) fn unchanged(
-    flow: &Flow,
+pub(crate) fn unchanged<F: Family>(
+    flow: &Flow<F>,
     direction: Direction,
     flag_byte: u8,
     timeouts: &StateTimeouts,
@@ -184,7 +185,7 @@ pub(crate) fn unchanged(
 }
 
 /// Whether a packet that moved its flow shows that the client is answered: its template is assured by that.
-pub(crate) fn assures(flow: &Flow, direction: Direction) -> bool {
+pub(crate) fn assures<F: Family>(flow: &Flow<F>, direction: Direction) -> bool {
     match flow.protocol() {
         TCP => flow.state == tcp::ESTABLISHED,
         SCTP => flow.state == sctp::ESTABLISHED,

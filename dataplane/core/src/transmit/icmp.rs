@@ -5,6 +5,7 @@ use sluice_packet::{Parsed, Quoted4};
 
 use super::{ip, ip_header, port, put, step_ttl, u16_at};
 use crate::config::Protocol;
+use crate::family::V4;
 use crate::flow::{Direction, Flow};
 
 /// Whether the checksum of an ICMP message is right; one that does not lie in the first segment alone cannot be told.
@@ -19,7 +20,7 @@ pub(crate) fn icmp_checksum_is_right(frame: &[u8], parsed: &Parsed) -> bool {
 pub(crate) fn nat_icmp(
     frame: &mut [u8],
     parsed: &Parsed,
-    flow: &Flow,
+    flow: &Flow<V4>,
     direction: Direction,
     forwarded: bool,
 ) {

@@ -5,12 +5,13 @@ use sluice_packet::header::{Header, Sctp};
 
 use super::{ip, ip_header, port, put, step_ttl, u16_at};
 use crate::config::Protocol;
+use crate::family::V4;
 use crate::flow::{Direction, Flow};
 
 /// Network address translation of a TCP or UDP packet of `flow`: the destination of a request becomes the real, the source
 /// of a reply the virtual service. `forwarded` says that the packet leaves the director, which costs one hop.
 #[inline(always)]
-pub(crate) fn nat(frame: &mut [u8], parsed: &Parsed, flow: &Flow, direction: Direction, forwarded: bool) {
+pub(crate) fn nat(frame: &mut [u8], parsed: &Parsed, flow: &Flow<V4>, direction: Direction, forwarded: bool) {
     let change = Change::of(flow, direction);
     match direction {
         Direction::In => {
@@ -28,7 +29,7 @@ pub(crate) fn nat(frame: &mut [u8], parsed: &Parsed, flow: &Flow, direction: Dir
 pub(crate) fn nat_addresses(
     frame: &mut [u8],
     parsed: &Parsed,
-    flow: &Flow,
+    flow: &Flow<V4>,
     direction: Direction,
     forwarded: bool,
 ) {
@@ -44,7 +45,7 @@ pub(crate) fn nat_addresses(
 pub(crate) fn nat_sctp(
     frame: &mut [u8],
     parsed: &Parsed,
-    flow: &Flow,
+    flow: &Flow<V4>,
     direction: Direction,
     forwarded: bool,
 ) {
@@ -80,7 +81,7 @@ struct Change {
 
 impl Change {
     #[inline(always)]
-    fn of(flow: &Flow, direction: Direction) -> Self {
+    fn of(flow: &Flow<V4>, direction: Direction) -> Self {
         match direction {
             Direction::In => {
                 let (address, port) = flow.destination();

@@ -1,6 +1,6 @@
 //! Persistence over many lcores: a client's ports are spread over them, and its real is one.
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use sluice_core::{ServiceConfig, TemplateView};
 use sluice_packet::header::flags::RST;
@@ -25,7 +25,7 @@ impl Cluster {
     }
 
     /// Sends a client's packet, which has to reach a real: which, and where it is addressed to.
-    fn reaches(&mut self, frame: &Frame) -> (u8, SocketAddrV4) {
+    fn reaches(&mut self, frame: &Frame) -> (u8, SocketAddr) {
         let (verdict, bytes) = self.send(OUTSIDE, frame);
         assert_eq!(verdict, TO_REAL);
         (bytes[5], seen(&bytes).destination)
@@ -92,14 +92,14 @@ fn flows_of_wide_services_have_one_owner() {
             // Its services of one port have these.
             let dport = if dport == 80 { 8080 } else { dport };
             let (n, destination) = cluster.reaches(&from_gateway(CLIENT).tcp(cport, dport, SYN));
-            assert_eq!(destination, SocketAddrV4::new(real(n), dport));
+            assert_eq!(destination, SocketAddr::from((real(n), dport)));
             opened.push((cport, dport, n));
         }
         let answered = |cluster: &mut Cluster| {
             for &(cport, dport, n) in &opened {
                 let reply = from_link(n).ipv4(real(n), CLIENT).tcp(dport, cport, SYN | ACK);
                 let (verdict, bytes) = cluster.send(INSIDE, &reply);
-                assert_eq!((verdict, seen(&bytes).source), (TO_CLIENT, SocketAddrV4::new(VIP, dport)));
+                assert_eq!((verdict, seen(&bytes).source), (TO_CLIENT, SocketAddr::from((VIP, dport))));
             }
         };
         answered(&mut cluster);

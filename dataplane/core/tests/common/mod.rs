@@ -39,6 +39,14 @@ pub(crate) fn real(n: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, n)
 }
 
+/// By which clients and reals are told apart.
+pub(crate) fn last_byte(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(address) => address.octets()[3],
+        IpAddr::V6(address) => address.octets()[15],
+    }
+}
+
 pub(crate) fn real_mac(n: u8) -> [u8; 6] {
     [2, 0, 0, 0, 1, n]
 }

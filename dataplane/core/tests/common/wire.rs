@@ -1,5 +1,5 @@
 //! Frames seen by another's eyes: etherparse reads addresses and recomputes checksums.
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
@@ -9,8 +9,8 @@ pub(crate) struct Seen {
     pub(crate) to: [u8; 6],
     pub(crate) from: [u8; 6],
     pub(crate) ttl: u8,
-    pub(crate) source: SocketAddrV4,
-    pub(crate) destination: SocketAddrV4,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
     /// Transport checksum in the frame, and what it has to be.
     pub(crate) checksum: (u16, u16),
 }
@@ -44,8 +44,8 @@ pub(crate) fn seen(frame: &[u8]) -> Seen {
         to: ethernet.destination,
         from: ethernet.source,
         ttl: header.time_to_live,
-        source: SocketAddrV4::new(header.source.into(), sport),
-        destination: SocketAddrV4::new(header.destination.into(), dport),
+        source: SocketAddr::new(IpAddr::from(header.source), sport),
+        destination: SocketAddr::new(IpAddr::from(header.destination), dport),
         checksum,
     }
 }

@@ -442,7 +442,7 @@ impl Pair {
         let (expected, destination) = self.model.request(packet);
         prop_assert_eq!(verdict, expected);
         match destination {
-            Some(destination) => prop_assert_eq!(wire::seen(&bytes).destination, destination),
+            Some(destination) => prop_assert_eq!(wire::seen(&bytes).destination, destination.into()),
             None => prop_assert_eq!(bytes, frame.build()),
         }
         Ok(())
@@ -458,7 +458,7 @@ impl Pair {
         } else {
             let vip = SocketAddrV4::new(VIP, ENDPOINTS[sent.tuple.0].1);
             let seen = wire::seen(&bytes);
-            prop_assert_eq!((seen.source, seen.destination), (vip, sent.tuple.1));
+            prop_assert_eq!((seen.source, seen.destination), (vip.into(), sent.tuple.1.into()));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The load balancer as the reference words it, naively: lists and maps, one flow after the other.
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use sluice_core::{
     DropReason, FlowView, Forward, Persistence, RealId, RealStats, Switches, Timeouts, Verdict,
@@ -497,13 +497,25 @@ impl Model {
     }
 }
 
+/// An endpoint of this model's, which knows IPv4 alone.
+pub(crate) fn ipv4(endpoint: SocketAddr) -> SocketAddrV4 {
+    let SocketAddr::V4(endpoint) = endpoint else { panic!("{endpoint} is none of ours") };
+    endpoint
+}
+
 /// The same of the lcore's own listing.
 pub(crate) fn listing_of(flows: &[FlowView]) -> Vec<(Tuple, SocketAddrV4, RealId, String, u64)> {
     let view = |flow: &FlowView| {
         let endpoint = (flow.protocol, flow.virtual_endpoint.port());
         let number = ENDPOINTS.iter().position(|&one| one == endpoint).unwrap();
-        assert_eq!(*flow.virtual_endpoint.ip(), VIP);
-        ((number, flow.client), flow.destination, flow.real, flow.state.to_owned(), u64::from(flow.expires))
+        assert_eq!(flow.virtual_endpoint.ip(), VIP);
+        (
+            (number, ipv4(flow.client)),
+            ipv4(flow.destination),
+            flow.real,
+            flow.state.to_owned(),
+            u64::from(flow.expires),
+        )
     };
     let mut listing: Vec<_> = flows.iter().map(view).collect();
     listing.sort();

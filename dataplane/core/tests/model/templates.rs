@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use sluice_core::{RealId, TemplateView};
 
 use crate::common::VIP;
+use crate::naive::ipv4;
 
 /// Protocol, clients' network, and the service's port or 0.
 pub(crate) type Key = (u8, Ipv4Addr, u16);
@@ -116,10 +117,12 @@ impl Templates {
 /// The same of the core's own listing.
 pub(crate) fn rows_of(templates: &[TemplateView]) -> Vec<Row> {
     let row = |view: &TemplateView| {
-        assert_eq!((*view.virtual_endpoint.ip(), view.client.port()), (VIP, 0));
-        let key = (view.protocol, *view.client.ip(), view.virtual_endpoint.port());
+        assert_eq!(view.virtual_endpoint.ip(), VIP);
+        let client = ipv4(view.client);
+        assert_eq!(client.port(), 0);
+        let key = (view.protocol, *client.ip(), view.virtual_endpoint.port());
         let left = u64::from(view.expires);
-        (key, view.destination, view.real, view.state.to_owned(), left, view.controls, view.in_packets)
+        (key, ipv4(view.destination), view.real, view.state.to_owned(), left, view.controls, view.in_packets)
     };
     let mut rows: Vec<Row> = templates.iter().map(row).collect();
     rows.sort();

@@ -1,7 +1,5 @@
 //! Between the control socket's types and the core's.
 
-use std::net::SocketAddr;
-
 use sluice_api as api;
 use sluice_api::{ErrorCode, RpcError};
 use sluice_core as core;
@@ -186,9 +184,9 @@ pub(crate) fn template(template: &core::TemplateView) -> api::Connection {
     let call_id = call_id.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     api::Connection {
         protocol: conn_protocol(template.protocol),
-        client: SocketAddr::V4(template.client),
-        virtual_: SocketAddr::V4(template.virtual_endpoint),
-        destination: SocketAddr::V4(template.destination),
+        client: template.client,
+        virtual_: template.virtual_endpoint,
+        destination: template.destination,
         state: template.state.to_owned(),
         expires_s: template.expires,
         forward: forward(template.forward),
@@ -201,9 +199,9 @@ pub(crate) fn template(template: &core::TemplateView) -> api::Connection {
 pub(crate) fn connection(flow: &core::FlowView) -> api::Connection {
     api::Connection {
         protocol: conn_protocol(flow.protocol),
-        client: SocketAddr::V4(flow.client),
-        virtual_: SocketAddr::V4(flow.virtual_endpoint),
-        destination: SocketAddr::V4(flow.destination),
+        client: flow.client,
+        virtual_: flow.virtual_endpoint,
+        destination: flow.destination,
         state: flow.state.to_owned(),
         expires_s: flow.expires,
         forward: forward(flow.forward),
