@@ -1,7 +1,7 @@
 //! Header views: there when the bytes are, at any offset, and reading back what was written.
 use sluice_packet::header::{
-    Ethernet, Header, Icmp, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, Sctp, SctpChunk, Tcp, Udp, Vlan,
-    protocol,
+    Ethernet, Gre, Gue, Header, Icmp, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, Sctp, SctpChunk, Tcp, Udp,
+    Vlan, protocol,
 };
 
 /// A view needs its whole fixed part, no more, and never panics.
@@ -30,6 +30,8 @@ fn views_need_their_fixed_part() {
     needs::<Sctp>(12);
     needs::<SctpChunk>(4);
     needs::<Icmp>(8);
+    needs::<Gue>(4);
+    needs::<Gre>(4);
 }
 
 /// The bytes of one header, all ones, changed by `write`.
@@ -88,6 +90,31 @@ fn ipv4_fields_are_in_place() {
         let ip = Ipv4::at(&bytes, 0).unwrap();
         assert_eq!((ip.is_fragment(), ip.fragment_offset()), (is_fragment, offset));
         assert_eq!(ip.dont_fragment(), word & 0x4000 != 0);
+    }
+}
+
+#[test]
+fn encapsulation_fields_are_in_place() {
+    let bytes = written(|gue: &mut Gue| gue.set_data(41));
+    assert_eq!(bytes, [0, 41, 0, 0]);
+    let gue = Gue::at(&[0x02, 4, 0x00, 0x01], 0).unwrap();
+    assert_eq!((gue.is_data(), gue.header_len(), gue.protocol(), gue.flags()), (true, 12, 4, 1));
+    for (first, is_data, len) in [(0x00, true, 4), (0x1f, true, 128), (0x20, false, 4), (0x40, false, 4)] {
+        let gue = *Gue::at(&[first, 4, 0, 0], 0).unwrap();
+        assert_eq!((gue.is_data(), gue.header_len()), (is_data, len));
+    }
+
+    let bytes = written(|gre: &mut Gre| gre.set(Gre::CHECKSUM, 0x86dd));
+    assert_eq!(bytes, [0x80, 0, 0x86, 0xdd]);
+    assert_eq!(Gre::at(&bytes, 0).unwrap().protocol(), 0x86dd);
+    // Routing, strict source routing, recursion and version 1 (PPTP) are not for us.
+    for (word, len) in [(0, Some(4)), (0x8000, Some(8)), (0x2000, Some(8)), (0xb000, Some(16))]
+        .into_iter()
+        .chain([0x4000, 0x0800, 0x0100, 0x0001].map(|word| (word, None)))
+    {
+        let bytes = written(|gre: &mut Gre| gre.set(word, 0x0800));
+        let gre = Gre::at(&bytes, 0).unwrap();
+        assert_eq!((gre.flags_version(), gre.header_len()), (word, len));
     }
 }
 

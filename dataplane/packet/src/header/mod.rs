@@ -5,6 +5,8 @@
 //! speak host order. What follows the fixed part (IPv4 options, TCP options, extension headers) is left to
 //! the caller, who knows the offsets.
 mod ethernet;
+mod gre;
+mod gue;
 mod icmp;
 mod ipv4;
 mod ipv6;
@@ -15,6 +17,8 @@ mod udp;
 mod vlan;
 
 pub use ethernet::{Ethernet, ethertype};
+pub use gre::Gre;
+pub use gue::Gue;
 pub use icmp::Icmp;
 pub use ipv4::Ipv4;
 pub use ipv6::{Ipv6, Ipv6Extension, Ipv6Fragment};
@@ -44,6 +48,8 @@ pub trait Header: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + 
 }
 
 impl Header for Ethernet {}
+impl Header for Gre {}
+impl Header for Gue {}
 impl Header for Icmp {}
 impl Header for Ipv4 {}
 impl Header for Ipv6 {}
