@@ -3,8 +3,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use sluice_core::{
-    ConfigError, Director, Fib, FibPort, Forward, Jiffies, Lcore, LcoreConfig, LcoreStats, Limits, Protocol,
-    RealConfig, RealTable, Route, ServiceConfig, ServiceKey, Timeouts,
+    ConfigError, Director, Encapsulation, Fib, FibPort, Forward, Jiffies, Lcore, LcoreConfig, LcoreStats,
+    Limits, Protocol, RealConfig, RealTable, Route, ServiceConfig, ServiceKey, Timeouts,
 };
 
 use crate::traffic::{NEIGHBOUR, REAL_PORT, VIP, VPORT, real};
@@ -76,7 +76,15 @@ impl Balancer {
 
 fn server(n: u32, forward: Forward) -> RealConfig {
     let port = if forward == Forward::Masq { REAL_PORT } else { VPORT };
-    RealConfig { address: IpAddr::V4(real(n)), port, forward, weight: 1, upper: 0, lower: 0 }
+    RealConfig {
+        address: IpAddr::V4(real(n)),
+        port,
+        forward,
+        weight: 1,
+        upper: 0,
+        lower: 0,
+        encapsulation: Encapsulation::default(),
+    }
 }
 
 /// Reals are on the link, clients behind a gateway.

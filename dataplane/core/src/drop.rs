@@ -62,6 +62,12 @@ reasons! {
     TtlExpired = "ttl_expired",
     /// No route to the next hop.
     NoRoute = "no_route",
+    /// The route to a tunnelled real names no source for the packets of the tunnel.
+    NoTunnelSource = "no_tunnel_source",
+    /// The frame's buffer has no room in front for the headers of the tunnel.
+    NoHeadroom = "no_headroom",
+    /// The tunnel has a checksum, and the packet does not lie in one piece.
+    TunnelChecksum = "tunnel_checksum",
     /// The IP packet is larger than the next hop's port takes.
     MtuExceeded = "mtu_exceeded",
     /// The flow table is full.

@@ -1,4 +1,4 @@
-//! The load balancer: services, schedulers, flows, NAT and direct routing, and the burst pipeline.
+//! The load balancer: services, schedulers, flows, NAT, direct routing and tunnels, and the burst pipeline.
 //!
 //! Knows no DPDK, no clock, no thread and no file: time comes in as [`Jiffies`], packets as [`PacketBuf`]s, and what is
 //! to become of them goes out as [`Verdict`]s. The control side ([`Director`]) makes immutable [`Snapshot`]s; each
@@ -36,8 +36,9 @@ mod transmit;
 mod verdict;
 
 pub use config::{
-    Added, ConfigError, Director, Engine, Forward, Limits, MarkEntry, NewMark, Persistence, Protocol, Real,
-    RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey, Snapshot, Switches, Timeouts,
+    Added, ConfigError, Director, Encapsulation, Engine, Forward, Limits, MarkEntry, NewMark, Persistence,
+    Protocol, Real, RealConfig, SchedulerKind, Service, ServiceConfig, ServiceKey, Snapshot, Switches,
+    Timeouts, TunnelChecksum, TunnelKind,
 };
 pub use drop::DropReason;
 pub use fib::{Fib, FibPort, Lookup, NextHop, NextHopId, Route};

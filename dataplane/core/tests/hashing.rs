@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use common::*;
 use sha2::{Digest, Sha256};
 use sluice_core::{
-    ConfigError, DropReason, Forward, Protocol, RealConfig, Route, ServiceConfig, ServiceKey, Verdict,
+    ConfigError, DropReason, Encapsulation, Forward, Protocol, RealConfig, Route, ServiceConfig, ServiceKey,
+    Verdict,
 };
 use sluice_packet::build::Frame;
 use sluice_packet::header::flags::SYN;
@@ -89,7 +90,15 @@ impl Bench {
 /// 192.168.1.n.
 fn far(n: u8, port: u16, weight: u32) -> RealConfig {
     let address = IpAddr::V4(Ipv4Addr::new(192, 168, 1, n));
-    RealConfig { address, port, forward: Forward::Masq, weight, upper: 0, lower: 0 }
+    RealConfig {
+        address,
+        port,
+        forward: Forward::Masq,
+        weight,
+        upper: 0,
+        lower: 0,
+        encapsulation: Encapsulation::default(),
+    }
 }
 
 fn near(n: u8, weight: u32) -> RealConfig {

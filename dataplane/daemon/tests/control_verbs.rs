@@ -220,18 +220,43 @@ fn what_is_not_supported_yet_is_named() {
     let bed = Bed::new(Options::default());
     let mut client = bed.client();
     client.call("service.add", json!({"id": service()}));
-    let mut tunnel = real(1);
-    tunnel["forward"] = json!("tunnel");
     let cases = [
         ("service.add", json!({"id": {"fwmark": 7, "family": "ipv6"}}), "IPv6"),
         ("service.add", json!({"id": {"protocol": "tcp", "address": "2001:db8::1", "port": 80}}), "IPv6"),
-        ("real.add", json!({"service": service(), "real": tunnel}), "tunnel"),
         ("sync.start", json!({"role": "master", "interface": "eth0"}), "sync"),
     ];
     for (method, params, word) in cases {
         let (errno, message) = client.refused(method, params);
         assert!(errno == "EOPNOTSUPP" && message.contains(word), "{method}: {errno} {message}");
     }
+}
+
+#[test]
+fn tunnels_are_listed_as_they_were_added() {
+    let bed = Bed::new(Options::default());
+    let mut client = bed.client();
+    client.call("service.add", json!({"id": service()}));
+    let ways = [
+        json!({"type": "ipip", "checksum": "none"}),
+        json!({"type": "gue", "port": 6080, "checksum": "remcsum"}),
+        json!({"type": "gre", "checksum": "csum"}),
+    ];
+    for (n, way) in (1..).zip(&ways) {
+        let mut real = real(n);
+        real["forward"] = json!("tunnel");
+        real["tunnel"] = way.clone();
+        client.call("real.add", json!({"service": service(), "real": real}));
+    }
+    let listed = client.call("service.list", json!({}));
+    for (n, way) in ways.iter().rev().enumerate() {
+        assert_eq!(listed[0]["reals"][n]["spec"]["tunnel"], *way);
+    }
+    let mut real = real(4);
+    real["forward"] = json!("tunnel");
+    client.call("real.add", json!({"service": service(), "real": real}));
+    real["tunnel"] = json!({"type": "gue"});
+    let (errno, message) = client.refused("real.edit", json!({"service": service(), "real": real}));
+    assert!(errno == "EINVAL" && message.contains("port"), "{errno} {message}");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use sluice_core::{
-    BURST, Director, Fib, FibPort, Forward, Ingress, Jiffies, Lcore, LcoreConfig, LcoreStats, Limits,
-    Protocol, RealConfig, RealStats, RealTable, Route, Service, ServiceConfig, ServiceKey, Verdict,
+    BURST, Director, Encapsulation, Fib, FibPort, Forward, Ingress, Jiffies, Lcore, LcoreConfig, LcoreStats,
+    Limits, Protocol, RealConfig, RealStats, RealTable, Route, Service, ServiceConfig, ServiceKey, Verdict,
 };
 use sluice_packet::PacketBuf;
 use sluice_packet::build::{ArrayBuf, Frame};
@@ -96,6 +96,7 @@ impl Bed {
             weight: 1,
             upper: 0,
             lower: 0,
+            encapsulation: Encapsulation::default(),
         };
         let added = self.director.add_real(&key(port), config).expect("added");
         self.accounts.add_real(added);

@@ -1,6 +1,7 @@
 //! What the kernel would refuse, and what Sluice does not have yet.
 use std::net::IpAddr;
 
+use super::encapsulation::TunnelKind;
 use super::error::ConfigError;
 use super::service::{Engine, Forward, RealConfig, SchedulerKind, ServiceConfig, ServiceKey};
 use crate::sched::mh;
@@ -56,8 +57,11 @@ pub(super) fn check_real(config: &RealConfig) -> Result<(), ConfigError> {
     if address.is_multicast() || address.is_broadcast() || address.is_unspecified() {
         return Err(ConfigError::NotUnicast(config.address));
     }
-    if config.forward == Forward::Tunnel {
-        return Err(ConfigError::Unsupported("tunnelling"));
+    if config.forward == Forward::Tunnel
+        && config.encapsulation.kind == TunnelKind::Gue
+        && config.encapsulation.port == 0
+    {
+        return Err(ConfigError::Invalid("a tunnel of type gue needs a port"));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::encapsulation::Encapsulation;
 use crate::real::RealId;
 use crate::sched::Shared;
 
@@ -217,6 +218,8 @@ pub struct RealConfig {
     pub upper: u32,
     /// Connections under which it counts as recovered; 0 stands for three quarters of `upper`. At most `upper`.
     pub lower: u32,
+    /// How packets are wrapped, where they are tunnelled to it.
+    pub encapsulation: Encapsulation,
 }
 
 /// A real server of a service, in a snapshot.
@@ -290,6 +293,9 @@ pub struct Switches {
     pub schedule_icmp: bool,
     /// secure_tcp as it works at the moment: whether its TCP tables are in force.
     pub secure_tcp: bool,
+    /// Whether a packet that must not be fragmented and does not fit into its tunnel is refused, rather than the packet
+    /// around it fragmented.
+    pub pmtu_disc: bool,
     /// How long lblc remembers a destination that is not used, in seconds.
     pub lblc_expiration: u32,
     /// The same for lblcr, and how long its set of reals for a destination stays as it is.
@@ -312,6 +318,7 @@ impl Default for Switches {
             sloppy_sctp: false,
             schedule_icmp: false,
             secure_tcp: false,
+            pmtu_disc: true,
             lblc_expiration: DAY,
             lblcr_expiration: DAY,
         }

@@ -172,6 +172,11 @@ impl<F: Family> Flow<F> {
     }
 
     #[inline(always)]
+    pub(crate) fn is_tunnelled(&self) -> bool {
+        self.flags & flags::FORWARD == TUNNEL
+    }
+
+    #[inline(always)]
     pub(crate) fn is_inactive(&self) -> bool {
         self.flags & flags::INACTIVE != 0
     }

@@ -9,4 +9,5 @@ mod wheel;
 pub(crate) use entry::{Direction, Flow, NewFlow, flags};
 pub use entry::{FLOW_BYTES, FLOW6_BYTES, FlowView};
 pub(crate) use hash::{FlowKey, Key4, Key6, Seed, with_bytes};
+pub(crate) use index::filled;
 pub(crate) use table::{Candidate, FlowId, FlowTable};

@@ -3,9 +3,12 @@
 //! Each stage runs over the whole burst and asks for the memory that the next one reads, so that the loads of 32
 //! packets overlap: bucket first, then the flow's first line. Only the last stage changes anything; it confirms the
 //! key on the flow itself, so a candidate that an earlier packet of the burst has ended is seen to be stale.
+use std::cell::Cell;
+
 use sluice_packet::{Kind, PacketBuf, Parsed, classify_into};
 
 use super::Lcore;
+use super::tunnel::Bound;
 use crate::config::Protocol;
 use crate::drop::DropReason;
 use crate::flow::{Candidate, FlowKey, Key4};
@@ -53,6 +56,8 @@ pub(super) struct Packet<'a> {
     pub(super) hash: u64,
     pub(super) ingress: &'a Ingress,
     pub(super) now: Jiffies,
+    /// Set where it goes into a tunnel: only [`decide`](Lcore::decide) can make its frame longer.
+    pub(super) bound: &'a Cell<Option<Bound>>,
 }
 
 impl Stage {
@@ -103,7 +108,7 @@ impl Lcore {
             self.hash_all(staged);
             self.name_candidates(staged);
             for ((packet, staged), verdict) in burst.iter_mut().zip(&*staged).zip(verdicts) {
-                *verdict = self.decide(now, ingress, packet.data_mut(), staged);
+                *verdict = self.decide(now, ingress, packet, staged);
             }
             self.flows.settle();
         }
@@ -135,13 +140,22 @@ impl Lcore {
     }
 
     #[inline(always)]
-    fn decide(&mut self, now: Jiffies, ingress: &Ingress, frame: &mut [u8], staged: &Staged) -> Verdict {
-        if staged.is_flow
-            && let Some(port) = self.established(now, frame, &staged.parsed, staged.candidate, staged.key)
-        {
+    fn decide<B: PacketBuf>(
+        &mut self,
+        now: Jiffies,
+        ingress: &Ingress,
+        packet: &mut B,
+        staged: &Staged,
+    ) -> Verdict {
+        let Staged { parsed, key, hash, candidate, is_flow } = staged;
+        if *is_flow && let Some(port) = self.established(now, packet, parsed, *candidate, *key, *hash) {
             return Verdict::Transmit { port };
         }
-        self.decide_otherwise(now, ingress, frame, staged)
+        let (verdict, bound) = self.decide_otherwise(now, ingress, packet.data_mut(), staged);
+        match bound {
+            Some(bound) => self.wrap(packet, parsed, &bound, verdict),
+            None => verdict,
+        }
     }
 
     /// Whatever is not on the straight line.
@@ -152,13 +166,12 @@ impl Lcore {
         ingress: &Ingress,
         frame: &mut [u8],
         staged: &Staged,
-    ) -> Verdict {
+    ) -> (Verdict, Option<Bound>) {
         let Staged { parsed, key, hash, .. } = staged;
-        let mut packet = Packet { frame, parsed, hash: *hash, ingress, now };
-        if staged.is_flow {
-            return self.look_up(&mut packet, *key);
-        }
-        match parsed.kind {
+        let bound = Cell::new(None);
+        let mut packet = Packet { frame, parsed, hash: *hash, ingress, now, bound: &bound };
+        let verdict = match parsed.kind {
+            _ if staged.is_flow => self.look_up(&mut packet, *key),
             Kind::Sctp4 if parsed.vlan == 0 => self.look_up_at_once(&mut packet),
             Kind::Ipsec4 if parsed.vlan == 0 => {
                 let parsed = &in_the_name_of_its_key_exchange(parsed);
@@ -166,7 +179,8 @@ impl Lcore {
             }
             Kind::IcmpError4 if parsed.vlan == 0 => self.icmp_error(&mut packet),
             _ => self.not_a_flow(ingress, parsed),
-        }
+        };
+        (verdict, bound.get())
     }
 
     /// A packet that the stages have not looked up.

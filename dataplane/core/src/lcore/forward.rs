@@ -114,6 +114,9 @@ impl Lcore {
             }
             Next::Nowhere => return self.drop(DropReason::NoRoute),
         };
+        if flow.is_tunnelled() {
+            return self.enter_tunnel(packet, flow, &hop);
+        }
         if let Some(reason) = refusal(packet, &hop) {
             return self.drop(reason);
         }
@@ -129,6 +132,11 @@ impl Lcore {
 
     /// Asks the FIB and remembers what it says: in the real's line for requests, in the flow for replies.
     pub(super) fn route(&mut self, id: FlowId, direction: Direction) -> Next {
+        if let Some(flow) = self.flows.get(id)
+            && flow.is_tunnelled()
+        {
+            self.prepare_tunnel(flow.real, flow.destination().0);
+        }
         let fib = &self.fib;
         let Some(flow) = self.flows.get_mut(id) else { return Next::Nowhere };
         let (destination, _) = match direction {

@@ -1,11 +1,14 @@
 //! Taking over a new snapshot: scheduler states and the reals' lines follow, by stable ids.
 use std::sync::Arc;
 
+use sluice_packet::header::Ipv4;
+
 use super::Lcore;
 use crate::config::{Real, Service, Snapshot};
 use crate::proto::StateTimeouts;
 use crate::sched::{Reals, Scheduler, Share};
 use crate::stats::{LcoreStats, line};
+use crate::transmit::Tunnel;
 
 /// What an lcore keeps for one service.
 #[derive(Debug, Default)]
@@ -22,6 +25,7 @@ impl Lcore {
         let old = std::mem::replace(&mut self.snapshot, Arc::clone(&next));
         self.fib = Arc::clone(&next.fib);
         self.timeouts = StateTimeouts::new(&next);
+        self.dont_fragment = if next.switches.pmtu_disc { Ipv4::DONT_FRAGMENT } else { 0 };
         self.defence.follow(&old.switches, &next.switches);
         if self.services.len() < next.services.len() {
             self.services.resize_with(next.services.len(), ServiceState::default);
@@ -43,6 +47,7 @@ impl Lcore {
             let before = old.services.get(slot as usize).and_then(Option::as_ref);
             if !same(before, service.as_ref()) {
                 state.follow(before.map(Arc::as_ref), service.as_deref(), share);
+                forget_tunnels(&mut self.tunnels, reals(service.as_ref()));
                 if let (Some(scheduler), Some(service)) = (&mut state.scheduler, service) {
                     scheduler.count_all(Reals {
                         list: &service.reals,
@@ -111,6 +116,15 @@ fn join(stats: &LcoreStats, _old: &[Real], new: &[Real]) {
             }
             let weighted = if real.config.weight > 0 { line::WEIGHTED } else { 0 };
             line.set_flags(line::AVAILABLE | weighted);
+        }
+    }
+}
+
+/// A real may have been edited, or have come into another's slot.
+fn forget_tunnels(tunnels: &mut [Tunnel], reals: &[Real]) {
+    for real in reals {
+        if let Some(tunnel) = tunnels.get_mut(real.id.0 as usize) {
+            tunnel.forget();
         }
     }
 }

@@ -13,6 +13,7 @@ mod one_packet;
 mod persistent;
 mod random;
 mod service;
+mod tunnel;
 
 use std::sync::Arc;
 
@@ -21,13 +22,14 @@ use count::Bonds;
 use crate::config::Snapshot;
 use crate::family::V4;
 use crate::fib::Fib;
-use crate::flow::{FlowId, FlowTable, FlowView, Seed};
+use crate::flow::{FlowId, FlowTable, FlowView, Seed, filled};
 use crate::owner::Ownership;
 use crate::persist::{End, Templates, Walk};
 use crate::proto::StateTimeouts;
 use crate::real::RealTable;
 use crate::stats::LcoreStats;
 use crate::time::Jiffies;
+use crate::transmit::{Idents, Tunnel};
 
 /// What an lcore is made with.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +65,11 @@ pub struct Lcore {
     walk: Walk,
     stats: Arc<LcoreStats>,
     random: random::Random,
+    /// By [`RealId`](crate::real::RealId): read beside the real's line of counters, which is as warm.
+    tunnels: Box<[Tunnel]>,
+    idents: Idents,
+    /// The don't-fragment bit, where tunnels take it over from the packet inside (`pmtu_disc`); else 0.
+    dont_fragment: u16,
     /// Where to look next for a flow to end when the table is full.
     rover: u32,
     /// What the defences keep.
@@ -95,6 +102,9 @@ impl Lcore {
             fib: Arc::default(),
             templates: Arc::new(Templates::new(0, config.seed, Arc::clone(&table))),
             walk: Walk::new(config.id, config.lcores, config.now),
+            tunnels: filled(table.capacity(), Tunnel::NONE, advise),
+            idents: Idents::new(config.id, config.lcores, config.seed[1]),
+            dont_fragment: 0,
             table,
             stats,
             random: random::Random::new(config.seed, config.id),

@@ -25,6 +25,9 @@ impl Lcore {
         };
         let mut flow = Flow::<V4>::EMPTY;
         flow.begin(new);
+        if flow.is_tunnelled() {
+            self.prepare_tunnel(new.real, new.real_address);
+        }
         self.leave(packet, &flow, direction, next)
     }
 

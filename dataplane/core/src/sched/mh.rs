@@ -118,13 +118,21 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::{SIZE, SKIP, SLOTS, Table, slot};
-    use crate::config::{Forward, Real, RealConfig};
+    use crate::config::{Encapsulation, Forward, Real, RealConfig};
     use crate::real::RealId;
     use crate::sched::hash::{fold, hsiphash};
 
     fn real(address: &str, port: u16, weight: u32) -> Real {
         let address = address.parse().unwrap();
-        let config = RealConfig { address, port, forward: Forward::Masq, weight, upper: 0, lower: 0 };
+        let config = RealConfig {
+            address,
+            port,
+            forward: Forward::Masq,
+            weight,
+            upper: 0,
+            lower: 0,
+            encapsulation: Encapsulation::default(),
+        };
         Real { id: RealId(0), revision: 0, last_weight: weight, config }
     }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Reals, Request, Scheduler, Share, Shared};
-use crate::config::{Forward, Real, RealConfig, SchedulerKind};
+use crate::config::{Encapsulation, Forward, Real, RealConfig, SchedulerKind};
 use crate::real::{RealId, RealTable};
 use crate::time::Jiffies;
 
@@ -35,7 +35,15 @@ impl Bench {
     fn add(&mut self, weight: u32) {
         let number = u32::try_from(self.list.len()).unwrap() + 1;
         let address = IpAddr::V4(Ipv4Addr::from_bits(number));
-        let config = RealConfig { address, port: 80, forward: Forward::Masq, weight, upper: 0, lower: 0 };
+        let config = RealConfig {
+            address,
+            port: 80,
+            forward: Forward::Masq,
+            weight,
+            upper: 0,
+            lower: 0,
+            encapsulation: Encapsulation::default(),
+        };
         let mut list = self.list.clone();
         list.insert(0, Real { id: RealId(number), revision: 0, last_weight: weight, config });
         self.change(list);

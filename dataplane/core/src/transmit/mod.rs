@@ -2,6 +2,7 @@
 mod direct;
 mod icmp;
 mod nat;
+mod tunnel;
 
 use sluice_packet::Parsed;
 use sluice_packet::checksum::Delta;
@@ -9,6 +10,7 @@ use sluice_packet::checksum::Delta;
 pub(crate) use direct::direct;
 pub(crate) use icmp::{icmp_checksum_is_right, nat_icmp};
 pub(crate) use nat::{nat, nat_addresses, nat_sctp};
+pub(crate) use tunnel::{Idents, Tunnel, Wrapping};
 
 /// A router takes one off the time to live, the upper byte of a header word.
 const TTL_STEP: Delta = Delta::of_u16(0x0100, 0);

@@ -8,9 +8,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use sluice_core::{
-    Director, DropReason, Fib, FibPort, FlowView, Forward, Ingress, Jiffies, Lcore, LcoreConfig, LcoreStats,
-    Limits, Overhead, Persistence, Protocol, RealConfig, RealCounts, RealId, RealStats, RealTable, Route,
-    ServiceConfig, ServiceKey, Switches, TemplateView, Templates, Verdict,
+    Director, DropReason, Encapsulation, Fib, FibPort, FlowView, Forward, Ingress, Jiffies, Lcore,
+    LcoreConfig, LcoreStats, Limits, Overhead, Persistence, Protocol, RealConfig, RealCounts, RealId,
+    RealStats, RealTable, Route, ServiceConfig, ServiceKey, Switches, TemplateView, Templates, Verdict,
 };
 use sluice_packet::PacketBuf;
 use sluice_packet::build::{ArrayBuf, Frame};
@@ -25,6 +25,8 @@ pub(crate) const INSIDE_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0xa1];
 /// Behind it are all clients.
 pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);
 pub(crate) const GATEWAY_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0xfe];
+/// The source of tunnels to the reals.
+pub(crate) const INSIDE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 200);
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
 pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 pub(crate) const MTU: u16 = 1500;
@@ -54,12 +56,25 @@ pub(crate) fn real_mac(n: u8) -> [u8; 6] {
 /// Real `n` with network address translation and weight 1.
 pub(crate) fn masq(n: u8, port: u16) -> RealConfig {
     let address = IpAddr::V4(real(n));
-    RealConfig { address, port, forward: Forward::Masq, weight: 1, upper: 0, lower: 0 }
+    RealConfig {
+        address,
+        port,
+        forward: Forward::Masq,
+        weight: 1,
+        upper: 0,
+        lower: 0,
+        encapsulation: Encapsulation::default(),
+    }
 }
 
 /// Real `n` with direct routing and weight 1.
 pub(crate) fn route(n: u8, port: u16) -> RealConfig {
     RealConfig { forward: Forward::Route, ..masq(n, port) }
+}
+
+/// Real `n` with a tunnel and weight 1.
+pub(crate) fn tunnel(n: u8, port: u16, encapsulation: Encapsulation) -> RealConfig {
+    RealConfig { forward: Forward::Tunnel, encapsulation, ..masq(n, port) }
 }
 
 pub(crate) fn service(protocol: Protocol, port: u16, scheduler: &str) -> ServiceConfig {
@@ -90,7 +105,7 @@ pub(crate) fn fib() -> Fib {
     fib.set_ports(vec![FibPort { mac: OUTSIDE_MAC, mtu: MTU }, FibPort { mac: INSIDE_MAC, mtu: MTU }]);
     fib.set_routes([
         (Ipv4Addr::UNSPECIFIED, 0, Route { port: OUTSIDE, gateway: Some(GATEWAY), source: None }),
-        (Ipv4Addr::new(10, 0, 0, 0), 8, Route { port: INSIDE, gateway: None, source: None }),
+        (Ipv4Addr::new(10, 0, 0, 0), 8, Route { port: INSIDE, gateway: None, source: Some(INSIDE_ADDRESS) }),
     ]);
     fib.set_neighbour(OUTSIDE, GATEWAY, Some(GATEWAY_MAC));
     for n in 1..10 {

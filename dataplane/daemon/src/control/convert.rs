@@ -127,6 +127,7 @@ pub(crate) fn real_config(spec: &api::RealSpec) -> Result<core::RealConfig, Refu
         weight: spec.weight,
         upper: spec.upper_threshold,
         lower: spec.lower_threshold,
+        encapsulation: spec.tunnel.map(encapsulation).unwrap_or_default(),
     })
 }
 
@@ -137,7 +138,39 @@ pub(crate) fn real_spec(config: &core::RealConfig) -> api::RealSpec {
         weight: config.weight,
         upper_threshold: config.upper,
         lower_threshold: config.lower,
-        tunnel: None,
+        tunnel: (config.forward == core::Forward::Tunnel).then(|| tunnel(config.encapsulation)),
+    }
+}
+
+fn encapsulation(tunnel: api::Tunnel) -> core::Encapsulation {
+    core::Encapsulation {
+        kind: match tunnel.kind {
+            api::TunnelKind::Ipip => core::TunnelKind::Ipip,
+            api::TunnelKind::Gue => core::TunnelKind::Gue,
+            api::TunnelKind::Gre => core::TunnelKind::Gre,
+        },
+        port: tunnel.port,
+        checksum: match tunnel.checksum {
+            api::Checksum::None => core::TunnelChecksum::None,
+            api::Checksum::Csum => core::TunnelChecksum::Full,
+            api::Checksum::Remcsum => core::TunnelChecksum::Remote,
+        },
+    }
+}
+
+fn tunnel(encapsulation: core::Encapsulation) -> api::Tunnel {
+    api::Tunnel {
+        kind: match encapsulation.kind {
+            core::TunnelKind::Ipip => api::TunnelKind::Ipip,
+            core::TunnelKind::Gue => api::TunnelKind::Gue,
+            core::TunnelKind::Gre => api::TunnelKind::Gre,
+        },
+        port: encapsulation.port,
+        checksum: match encapsulation.checksum {
+            core::TunnelChecksum::None => api::Checksum::None,
+            core::TunnelChecksum::Full => api::Checksum::Csum,
+            core::TunnelChecksum::Remote => api::Checksum::Remcsum,
+        },
     }
 }
 

@@ -172,8 +172,9 @@ pub static ALL: &[Switch] = &[
         "pmtu_disc",
         BOOLEAN,
         "1",
-        Effect::None("there are no tunnels yet"),
-        "1: a packet that does not fit into its tunnel is answered with fragmentation needed.",
+        Effect::Flag(|switches| &mut switches.pmtu_disc),
+        "Packets to tunnelled real servers that must not be fragmented. 1: nor must the packet around them, and \
+         one that does not fit into its tunnel is dropped. 0: the packet around them may be fragmented on its way.",
     ),
     of(
         "run_estimation",

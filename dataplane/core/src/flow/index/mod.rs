@@ -10,7 +10,7 @@ pub(crate) use buckets::Index;
 pub(crate) use table::Index;
 
 /// A table of `count` copies, its memory shown to `advise` (address, bytes) before the first touch.
-pub(super) fn filled<T: Clone>(count: usize, with: T, advise: &dyn Fn(*mut u8, usize)) -> Box<[T]> {
+pub(crate) fn filled<T: Clone>(count: usize, with: T, advise: &dyn Fn(*mut u8, usize)) -> Box<[T]> {
     let mut table = Vec::with_capacity(count);
     let room = table.spare_capacity_mut();
     advise(room.as_mut_ptr().cast(), size_of_val(room));

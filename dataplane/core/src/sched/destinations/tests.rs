@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Destinations, INTERVAL, locked};
-use crate::config::{Forward, Real, RealConfig};
+use crate::config::{Encapsulation, Forward, Real, RealConfig};
 use crate::real::{RealId, RealTable};
 use crate::sched::{Reals, Shared};
 use crate::time::Jiffies;
@@ -21,8 +21,15 @@ fn address(n: u32) -> IpAddr {
 }
 
 fn real(n: u32) -> Real {
-    let config =
-        RealConfig { address: address(n), port: 80, forward: Forward::Masq, weight: 1, upper: 0, lower: 0 };
+    let config = RealConfig {
+        address: address(n),
+        port: 80,
+        forward: Forward::Masq,
+        weight: 1,
+        upper: 0,
+        lower: 0,
+        encapsulation: Encapsulation::default(),
+    };
     Real { id: RealId(n), revision: 0, last_weight: 1, config }
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::{LOOKS, LeastLoad, Rule};
-use crate::config::{Forward, Real, RealConfig};
+use crate::config::{Encapsulation, Forward, Real, RealConfig};
 use crate::real::{RealCounts, RealId, RealTable};
 use crate::sched::walk::is_less;
 use crate::sched::{Reals, Shared};
@@ -25,8 +25,15 @@ struct Desk {
 impl Desk {
     fn new(rule: Rule, weights: &[u32], lcores: usize) -> Self {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let config =
-            |weight| RealConfig { address, port: 80, forward: Forward::Masq, weight, upper: 0, lower: 0 };
+        let config = |weight| RealConfig {
+            address,
+            port: 80,
+            forward: Forward::Masq,
+            weight,
+            upper: 0,
+            lower: 0,
+            encapsulation: Encapsulation::default(),
+        };
         let real = |(id, &weight): (u32, &u32)| Real {
             id: RealId(id),
             revision: 0,

@@ -1,7 +1,9 @@
 //! Accounts over lcores whose counters are set by hand.
 use std::net::{IpAddr, Ipv4Addr};
 
-use sluice_core::{Director, Forward, Limits, Protocol, RealConfig, RealTable, ServiceConfig, ServiceKey};
+use sluice_core::{
+    Director, Encapsulation, Forward, Limits, Protocol, RealConfig, RealTable, ServiceConfig, ServiceKey,
+};
 
 use super::*;
 
@@ -53,6 +55,7 @@ impl Bed {
             weight: 1,
             upper: 0,
             lower: 0,
+            encapsulation: Encapsulation::default(),
         };
         let added = self.director.add_real(&self.key, config).expect("added");
         self.accounts.add_real(added);
