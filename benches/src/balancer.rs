@@ -17,6 +17,8 @@ pub const KEY: ServiceKey =
 
 /// Room for reals: those of the largest service that a bench asks for.
 const MAX_REALS: usize = 1024;
+/// Where tunnels come from.
+const OWN: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 253);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 254);
 
 /// What the one service is like.
@@ -93,8 +95,8 @@ fn fib(reals: u32) -> Fib {
     fib.set_ports(vec![FibPort { mac: MAC, mtu: 1500 }]);
     fib.set_routes([
         (Ipv4Addr::UNSPECIFIED, 0, Route { port: 0, gateway: Some(GATEWAY), source: None }),
-        (Ipv4Addr::new(192, 0, 0, 0), 16, Route { port: 0, gateway: None, source: None }),
-        (Ipv4Addr::new(198, 51, 100, 0), 24, Route { port: 0, gateway: None, source: None }),
+        (Ipv4Addr::new(192, 0, 0, 0), 16, Route { port: 0, gateway: None, source: Some(OWN) }),
+        (Ipv4Addr::new(198, 51, 100, 0), 24, Route { port: 0, gateway: None, source: Some(OWN) }),
     ]);
     for address in (0..reals).map(real).chain([GATEWAY]) {
         fib.set_neighbour(0, address, Some(NEIGHBOUR));

@@ -15,6 +15,7 @@ enum Traffic {
     NatRequests,
     NatReplies,
     DirectRequests,
+    TunnelRequests,
 }
 
 pub(crate) fn bench(criterion: &mut Criterion<Cycles>) {
@@ -22,6 +23,7 @@ pub(crate) fn bench(criterion: &mut Criterion<Cycles>) {
         ("nat_requests", Traffic::NatRequests),
         ("nat_replies", Traffic::NatReplies),
         ("dr_requests", Traffic::DirectRequests),
+        ("ipip_requests", Traffic::TunnelRequests),
     ] {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(BURST as u64));
@@ -49,7 +51,11 @@ struct Established {
 
 impl Established {
     fn new(traffic: Traffic, flows: u32) -> Self {
-        let forward = if traffic == Traffic::DirectRequests { Forward::Route } else { Forward::Masq };
+        let forward = match traffic {
+            Traffic::NatRequests | Traffic::NatReplies => Forward::Masq,
+            Traffic::DirectRequests => Forward::Route,
+            Traffic::TunnelRequests => Forward::Tunnel,
+        };
         let capacity = (flows as usize).next_power_of_two().max(1024);
         let (mut rig, mut frames) = (Rig::new(forward, capacity, 300), Frames::new());
         let requests = Template::requests(MAC);

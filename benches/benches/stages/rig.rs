@@ -25,6 +25,8 @@ impl Frames {
     /// Writes a frame into each array: the one that `next` names by its template and flow.
     pub(crate) fn fill<'a>(&mut self, mut next: impl FnMut() -> (&'a Template, u32)) {
         for array in &mut self.0 {
+            // What a tunnel has put in front.
+            array.trim_front(array.data().len() - FRAME);
             let (template, flow) = next();
             template.write(flow, array.data_mut());
         }

@@ -97,10 +97,15 @@ impl Contender {
     }
 }
 
-const ALL: [Contender; 5] = [
+const ALL: [Contender; 6] = [
     Contender { name: "testpmd-requests", program: Program::Testpmd, traffic: Traffic::Requests },
     Contender { name: "nat-requests", program: Program::Sluiced(Forward::Masq), traffic: Traffic::Requests },
     Contender { name: "dr-requests", program: Program::Sluiced(Forward::Route), traffic: Traffic::Requests },
+    Contender {
+        name: "ipip-requests",
+        program: Program::Sluiced(Forward::Tunnel),
+        traffic: Traffic::Requests,
+    },
     Contender { name: "testpmd-both", program: Program::Testpmd, traffic: Traffic::Both },
     Contender { name: "nat-both", program: Program::Sluiced(Forward::Masq), traffic: Traffic::Both },
 ];

@@ -19,6 +19,8 @@ use crate::trial::{Counters, Forwarder, Place};
 
 const START: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(10);
+/// Where tunnels come from.
+const OWN: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 253);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);
 pub(crate) const SERVICE: ServiceId =
     ServiceId::Address { protocol: Protocol::Udp, address: IpAddr::V4(VIP), port: VPORT };
@@ -141,7 +143,7 @@ fn configuration(contender: &Contender, place: &Place<'_>, state: &Path, socket:
          [control]\nsocket = {socket:?}\n\n[state]\nfile = {state:?}\n\n[log]\nlevel = \"warn\"\n\n\
          [[ports]]\nname = \"lab\"\ndevice = {device:?}\ntwin = false\n\n\
          [[routes]]\nto = \"0.0.0.0/0\"\nport = \"lab\"\nvia = \"{GATEWAY}\"\n\n\
-         [[routes]]\nto = \"192.0.2.0/24\"\nport = \"lab\"\n",
+         [[routes]]\nto = \"192.0.2.0/24\"\nport = \"lab\"\nsource = \"{OWN}\"\n",
         cpu = place.cpu,
         control = place.control_cpu,
         no_huge = !place.hugepages,
