@@ -45,7 +45,7 @@ pub use error::{ErrorCode, RpcError};
 pub use id::{Family, Protocol, RealId, ServiceId};
 pub use mark::{MarkEntry, MarkSpec, PortRange, Prefix};
 pub use real::{Checksum, Forward, RealEntry, RealSpec, Tunnel, TunnelKind};
-pub use reply::{Applied, Reply, Timeouts, Version};
+pub use reply::{Applied, Purged, Reply, Timeouts, Version};
 pub use request::Request;
 pub use rpc::{Call, Id, Message, Rejected};
 pub use service::{Netmask, Persistence, SchedFlag, ServiceEntry, ServiceSpec};

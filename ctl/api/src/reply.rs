@@ -35,6 +35,15 @@ pub struct Timeouts {
     pub udp: u32,
 }
 
+/// The reply to `purge`: what has ended on all lcores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purged {
+    /// Flows.
+    pub flows: u64,
+    /// Persistence templates, without those that went with their last flow.
+    pub templates: u64,
+}
+
 /// The reply to `version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
@@ -58,6 +67,8 @@ pub enum Reply {
     Services(Vec<ServiceEntry>),
     /// Of `connection.list`.
     Connections(ConnectionPage),
+    /// Of `purge`.
+    Purged(Purged),
     /// Of `mark.list`.
     Marks(Vec<MarkEntry>),
     /// Of `timeout.get`.

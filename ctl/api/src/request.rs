@@ -40,6 +40,9 @@ pub enum Request {
     Zero(OptionalService),
     /// `connection.list`: a page of the table. [`ConnectionPage`](crate::ConnectionPage).
     ConnectionList(PageRequest),
+    /// `purge`: ends flows and persistence templates of a service or of one real server, removed ones included.
+    /// [`Purged`](crate::Purged); ESRCH, ENOENT.
+    Purge(Purge),
     /// `mark.add`. [`Applied`](crate::Applied) with the rule's number; EEXIST, ENODEV (port), ERANGE, EINVAL, ENOMEM.
     MarkAdd(MarkSpec),
     /// `mark.delete`. [`Applied`](crate::Applied); ENOENT.
@@ -136,6 +139,30 @@ pub struct PageRequest {
     pub limit: Option<u32>,
 }
 
+/// Says whose flows and persistence templates are to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Purge {
+    /// Of which service; one that was deleted counts as long as its real servers have flows.
+    pub service: ServiceId,
+    /// Of which real server, also one that was removed; absent = of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real: Option<RealId>,
+    /// Only these; absent = both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<PurgeOnly>,
+}
+
+/// One of what a purge ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PurgeOnly {
+    /// Flows. Templates of clients that were never answered go with their last flow.
+    Flows,
+    /// Persistence templates; the flows under them go on.
+    Templates,
+}
+
 /// Names the sync daemon to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +189,7 @@ impl Request {
             Self::Flush => "flush",
             Self::Zero(_) => "zero",
             Self::ConnectionList(_) => "connection.list",
+            Self::Purge(_) => "purge",
             Self::MarkAdd(_) => "mark.add",
             Self::MarkDelete(_) => "mark.delete",
             Self::MarkList => "mark.list",
@@ -213,6 +241,7 @@ impl Request {
             "flush" => none(params, Self::Flush)?,
             "zero" => Self::Zero(typed(params)?),
             "connection.list" => Self::ConnectionList(typed(params)?),
+            "purge" => Self::Purge(typed(params)?),
             "mark.add" => Self::MarkAdd(typed(params)?),
             "mark.delete" => Self::MarkDelete(typed(params)?),
             "mark.list" => none(params, Self::MarkList)?,
@@ -279,6 +308,7 @@ impl Serialize for Request {
             Self::RealAdd(p) | Self::RealEdit(p) => s.serialize_field("params", p)?,
             Self::RealDelete(p) => s.serialize_field("params", p)?,
             Self::ConnectionList(p) => s.serialize_field("params", p)?,
+            Self::Purge(p) => s.serialize_field("params", p)?,
             Self::MarkAdd(p) => s.serialize_field("params", p)?,
             Self::MarkDelete(p) => s.serialize_field("params", p)?,
             Self::MarkReplace(p) => s.serialize_field("params", p)?,

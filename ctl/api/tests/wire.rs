@@ -41,6 +41,12 @@ fn verbs() -> Vec<(&'static str, Value)> {
         ("connection.list", json!({"cursor": 9007199254740991u64, "limit": 100})),
         ("mark.add", rule),
         ("mark.delete", json!({"id": 3})),
+        ("purge", json!({"service": {"fwmark": 7, "family": "ipv4"}})),
+        (
+            "purge",
+            json!({"service": {"fwmark": 7, "family": "ipv4"}, "real": {"address": "10.0.0.1", "port": 80},
+                   "only": "templates"}),
+        ),
         ("mark.list", Value::Null),
         ("mark.replace", json!({"rules": [any]})),
         ("mark.replace", json!({"rules": []})),

@@ -29,6 +29,8 @@ Words of its own (PROGRAM help says more):
   PROGRAM stats              counters and rates of everything together
   PROGRAM sysctl             the kernel's switches: -a, NAME, NAME=VALUE
   PROGRAM mark               rules that mark packets for -f: add, delete, list, replace FILE
+  PROGRAM purge              end flows and templates: SERVICE [-r HOST[:PORT]] [--flows|--templates]
+  PROGRAM drain              SERVICE -r HOST[:PORT]: weight 0, then wait until nothing is left
   PROGRAM version            what is running
   PROGRAM completions SHELL  what to load into bash, zsh or fish
   PROGRAM man FOLDER         man pages

@@ -2,8 +2,8 @@
 //!
 //! The name in argv\[0\] decides. The ipvsadm names speak ipvsadm 1.31's syntax, messages and exit statuses to the
 //! byte. sluicectl speaks the same syntax when its first word starts with `-` (or there is none), adds `--json`
-//! and `--socket PATH`, and has words of its own: `status`, `drops`, `stats`, `sysctl`, `mark`, `version`,
-//! `completions`, `man`, `help`.
+//! and `--socket PATH`, and has words of its own: `status`, `drops`, `stats`, `sysctl`, `mark`, `purge`, `drain`,
+//! `version`, `completions`, `man`, `help`.
 
 mod address;
 mod draft;

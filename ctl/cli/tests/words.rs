@@ -5,9 +5,10 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use sluice_api::request::Purge;
 use sluice_api::{
-    Applied, ErrorCode, LcoreStatus, PortStatus, Rates, Reply, Request, RpcError, Stats, Status,
-    SysctlEffect, SysctlEntry, SysctlNames, SysctlSource, SysctlValue, SysctlValues, TableStatus,
+    Applied, ErrorCode, LcoreStatus, PortStatus, Purged, Rates, Reply, Request, RpcError, ServiceId, Stats,
+    Status, SysctlEffect, SysctlEntry, SysctlNames, SysctlSource, SysctlValue, SysctlValues, TableStatus,
     TemplateStatus, Totals, TwinStatus, Version,
 };
 use support::{Ran, Server, command, run_alone, table};
@@ -349,4 +350,100 @@ fn man_pages_have_every_option_and_word() {
     for name in ["ipvsadm-save.8", "ipvsadm-restore.8", "sluicectl-sysctl.8", "sluicectl-man.8"] {
         assert!(read(name).contains(".SH SYNOPSIS"), "{name}");
     }
+}
+
+#[test]
+fn purge_says_what_has_ended() {
+    let server = Server::start(|request| match request {
+        Request::Purge(Purge { service: ServiceId::Mark { .. }, .. }) => {
+            Ok(Reply::Purged(Purged { flows: 1, templates: 1 }))
+        }
+        Request::Purge(_) => Ok(Reply::Purged(Purged { flows: 3, templates: 0 })),
+        other => panic!("{other:?}"),
+    });
+    let purge = |line: &str| server.run("sluicectl", &line.split_whitespace().collect::<Vec<_>>(), "");
+    assert_eq!(purge("purge -t 10.0.0.1:80"), Ran::ok("3 flows, 0 templates\n"));
+    assert_eq!(purge("purge -f 7 -6 -r [fd00::1]:80 --flows"), Ran::ok("1 flow, 1 template\n"));
+    assert_eq!(
+        purge("purge -u 10.0.0.1:53 -r 10.0.0.2 --templates --json").stdout,
+        "{\"flows\":3,\"templates\":0}\n"
+    );
+    let asked: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| serde_json::to_value(request).unwrap()["params"].clone())
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            serde_json::json!({"service": {"protocol": "tcp", "address": "10.0.0.1", "port": 80}}),
+            serde_json::json!({"service": {"fwmark": 7, "family": "ipv6"}, "real": {"address": "fd00::1", "port": 80},
+                               "only": "flows"}),
+            serde_json::json!({"service": {"protocol": "udp", "address": "10.0.0.1", "port": 53},
+                               "real": {"address": "10.0.0.2", "port": 53}, "only": "templates"}),
+        ]
+    );
+    let gone =
+        Server::start(|_| Err(RpcError::new(ErrorCode::NoSuchService, "no such service: tcp 10.0.0.1:80")));
+    let ran = gone.run("sluicectl", &["purge", "-t", "10.0.0.1:80"], "");
+    assert_eq!(ran, Ran::failed("sluicectl: no such service: tcp 10.0.0.1:80\n", 1));
+    for line in [
+        "purge",
+        "purge -t 10.0.0.1:80 -u 10.0.0.1:80",
+        "purge -t 80",
+        "purge -t 10.0.0.1:80 --flows --templates",
+    ] {
+        assert_eq!(purge(line).exit, 2, "{line}");
+    }
+}
+
+/// The table of the reference, whose real loses a connection with each look once it has no weight.
+fn draining() -> Server {
+    let looks = std::sync::atomic::AtomicU32::new(3);
+    Server::start(move |request| match request {
+        Request::ServiceList(_) => {
+            let left = looks.load(std::sync::atomic::Ordering::Relaxed);
+            let mut entry = table::examples().into_iter().find(|entry| entry.reals.len() > 2).unwrap();
+            let real = entry.reals.iter_mut().find(|real| real.spec.weight == 9).unwrap();
+            (real.active, real.persistent) = (left, u32::from(left > 2));
+            looks.store(left.saturating_sub(1), std::sync::atomic::Ordering::Relaxed);
+            Ok(Reply::Services(vec![entry]))
+        }
+        Request::RealEdit(change) => {
+            assert_eq!((change.real.weight, change.real.forward), (0, sluice_api::Forward::Route));
+            Ok(Reply::Applied(Applied::default()))
+        }
+        Request::Purge(_) => Ok(Reply::Purged(Purged { flows: 2, templates: 1 })),
+        other => panic!("{other:?}"),
+    })
+}
+
+#[test]
+fn drain_waits_until_nothing_is_left() {
+    let ran = draining().run("sluicectl", &["drain", "-t", "10.0.0.1:80", "-r", "192.168.1.1"], "");
+    let want = "\
+192.168.1.1:80: 2 active, 0 inactive, 0 persistent
+192.168.1.1:80: 1 active, 0 inactive, 0 persistent
+192.168.1.1:80: 0 active, 0 inactive, 0 persistent
+";
+    assert_eq!(ran, Ran::ok(want));
+}
+
+#[test]
+fn drain_ends_at_its_deadline() {
+    let line = ["drain", "-t", "10.0.0.1:80", "-r", "192.168.1.1:80", "--deadline", "0"];
+    let ran = draining().run("sluicectl", &line, "");
+    let first = "192.168.1.1:80: 2 active, 0 inactive, 0 persistent\n";
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str(), ran.exit),
+        (first, "sluicectl: not drained by the deadline\n", 3)
+    );
+    let ran = draining().run("sluicectl", &[&line[..], &["--purge"]].concat(), "");
+    assert_eq!(ran, Ran::ok(&format!("{first}purged 2 flows, 1 template\n")));
+    let ran = draining().run("sluicectl", &["drain", "-t", "10.0.0.1:80", "-r", "192.168.1.99"], "");
+    assert_eq!(ran, Ran::failed("sluicectl: no such destination: 192.168.1.99:80 of tcp 10.0.0.1:80\n", 1));
+    assert_eq!(
+        run_alone("sluicectl", &["drain", "-t", "10.0.0.1:80", "-r", "192.168.1.1", "--purge"]).exit,
+        2
+    );
 }

@@ -324,6 +324,57 @@ fn connections_of_all_lcores_are_listed_to_the_end() {
     assert_eq!(page, json!({"connections": []}), "no next page: every lcore was asked");
 }
 
+/// A SYN of each of 40 ports arrives at two lcores over and over; ended flows come back as new ones with another real.
+#[test]
+fn a_purge_ends_flows_and_templates_on_all_lcores() {
+    let syn = |cport| {
+        let ends = Frame::new().eth(bed::MAC, [2; 6]).ipv4([203, 0, 113, 7], [10, 0, 0, 1]);
+        ends.tcp(cport, 80, SYN).build()
+    };
+    let bed = Bed::new(Options { lcores: 2, frames: (1000..1040).map(syn).collect(), ..Options::default() });
+    let mut client = bed.client();
+    client.call("service.add", json!({"id": service(), "persistent": {"timeout": 300}}));
+    client.call("real.add", json!({"service": service(), "real": real(1)}));
+    let counts = |client: &mut bed::Client, n: usize| {
+        let real = &client.call("service.list", json!({}))[0]["reals"][n];
+        (real["active"].as_u64(), real["persistent"].as_u64())
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while counts(&mut client, 0) != (Some(80), Some(1)) {
+        assert!(Instant::now() < deadline, "{:?}", counts(&mut client, 0));
+    }
+    let one = json!({"address": "192.0.2.1", "port": 80});
+    client.call("real.add", json!({"service": service(), "real": real(2)}));
+    let mut quiesced = real(1);
+    quiesced["weight"] = json!(0);
+    client.call("real.edit", json!({"service": service(), "real": quiesced}));
+    let templates = client.call("purge", json!({"service": service(), "real": one, "only": "templates"}));
+    assert_eq!(templates, json!({"flows": 0, "templates": 1}));
+    assert_eq!(counts(&mut client, 1), (Some(80), Some(0)));
+    let flows = client.call("purge", json!({"service": service(), "real": one, "only": "flows"}));
+    assert_eq!(flows, json!({"flows": 80, "templates": 0}));
+    assert_eq!(counts(&mut client, 1), (Some(0), Some(0)));
+    client.call("real.delete", json!({"service": service(), "real": one}));
+    let removed = client.call("purge", json!({"service": service(), "real": one}));
+    assert_eq!(removed, json!({"flows": 0, "templates": 0}));
+    while counts(&mut client, 0).0 != Some(80) {
+        assert!(Instant::now() < deadline, "{:?}", counts(&mut client, 0));
+    }
+    let nobody = json!({"address": "192.0.2.9", "port": 80});
+    for (params, errno, message) in [
+        (
+            json!({"service": service(), "real": nobody}),
+            "ENOENT",
+            "no such destination: 192.0.2.9:80 of tcp 10.0.0.1:80",
+        ),
+        (json!({"service": {"fwmark": 4}}), "ESRCH", "no such service: fwmark 4 ipv4"),
+    ] {
+        assert_eq!(client.refused("purge", params), (errno.to_owned(), message.to_owned()));
+    }
+    let (code, _) = client.refused("purge", json!({"service": service(), "only": "all"}));
+    assert_eq!(code, "-32602");
+}
+
 #[test]
 fn version_and_drops_name_all_there_is() {
     let bed = Bed::new(Options { lcores: 2, ..Options::default() });

@@ -1,12 +1,15 @@
 //! sluicectl's own words: what ipvsadm has no option for.
 
+mod drain;
 mod drops;
 mod manual;
 mod mark;
+mod purge;
 mod stats;
 mod status;
 mod sysctl;
 mod table;
+mod which;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -57,6 +60,10 @@ enum Word {
     /// Show or change the rules that mark packets for services of `-A -f MARK`
     #[command(subcommand)]
     Mark(mark::Word),
+    /// End the flows and persistence templates of a service, or of one real server
+    Purge(purge::Words),
+    /// Take the weight from a real server and wait until no connection is left
+    Drain(drain::Words),
     /// Show the versions of sluicectl and sluiced
     Version,
     /// Print what makes a shell complete what is typed
@@ -93,6 +100,8 @@ pub(crate) fn run(program: &str, words: &[String]) -> Result<(), Failure> {
         Word::Stats => stats::print(&mut session),
         Word::Sysctl(words) => sysctl::run(&mut session, &words),
         Word::Mark(word) => mark::run(&mut session, word),
+        Word::Purge(words) => purge::run(&mut session, &words),
+        Word::Drain(words) => drain::run(&mut session, &words),
         Word::Version => version(&mut session),
         Word::Completions { shell, program } => manual::completions(&mut session, shell, program),
         Word::Man { folder } => manual::pages(&folder),

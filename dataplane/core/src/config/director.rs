@@ -98,6 +98,32 @@ impl Director {
         self.snapshot.services.get(*slot as usize).and_then(Option::as_ref).ok_or(ConfigError::NoService)
     }
 
+    /// The ids, in order, of a service's reals, those that were removed and may have flows left included; `real` asks for the
+    /// ones of that address and port.
+    ///
+    /// # Errors
+    /// No such service, now or lately; no such real.
+    pub fn reals_of(
+        &self,
+        key: &ServiceKey,
+        real: Option<(IpAddr, u16)>,
+    ) -> Result<Vec<RealId>, ConfigError> {
+        let service = self.service(key);
+        if service.is_err() && !self.trash.has(key) {
+            return Err(ConfigError::NoService);
+        }
+        let there = service.into_iter().flat_map(|service| service.reals.iter());
+        let there = there.map(|real| ((real.config.address, real.config.port), real.id));
+        let all = there.chain(self.trash.of(key));
+        let mut ids: Vec<_> =
+            all.filter(|(place, _)| real.is_none_or(|real| real == *place)).map(|(_, id)| id).collect();
+        if ids.is_empty() && real.is_some() {
+            return Err(ConfigError::NoReal);
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
     /// Adds a service without reals (`-A`).
     ///
     /// # Errors

@@ -26,7 +26,7 @@ use crate::flow::{FlowId, FlowTable, FlowView, Seed, filled};
 use crate::owner::Ownership;
 use crate::persist::{End, Templates, Walk};
 use crate::proto::StateTimeouts;
-use crate::real::RealTable;
+use crate::real::{RealId, RealTable};
 use crate::stats::LcoreStats;
 use crate::time::Jiffies;
 use crate::transmit::{Idents, Tunnel};
@@ -196,6 +196,31 @@ impl Lcore {
             }
         }
         ((end as usize) < self.flows.capacity()).then_some(end)
+    }
+
+    /// Ends flows of `reals`, which are in order of their ids, from slot `from` on; looks at no more than `slots` slots and
+    /// ends no more than `ends` flows. Returns how many have ended, and where to go on, or `None` at the end of the table.
+    pub fn purge(
+        &mut self,
+        now: Jiffies,
+        from: u32,
+        (slots, ends): (u32, u32),
+        reals: &[RealId],
+    ) -> (u32, Option<u32>) {
+        let touched = self.flows.touched();
+        let end = from.saturating_add(slots).min(touched);
+        let mut ended = 0;
+        for slot in from..end {
+            if ended == ends {
+                return (ended, Some(slot));
+            }
+            let real = self.flows.get(FlowId(slot)).map(|flow| flow.real);
+            if real.is_some_and(|real| reals.binary_search(&real).is_ok()) {
+                self.end(FlowId(slot), End::Forced, now);
+                ended += 1;
+            }
+        }
+        (ended, (end < touched).then_some(end))
     }
 
     /// Ends one flow at once.

@@ -28,6 +28,9 @@ const SHARDS: usize = 64;
 /// Templates that make another shard worth it.
 const SHARD: usize = 1024;
 
+/// Cells that the control side looks at under one lock: no lcore waits long for it.
+const LOOK: usize = 64;
+
 /// The templates of all lcores.
 #[derive(Debug)]
 pub struct Templates {
@@ -156,8 +159,7 @@ impl Templates {
         let mut at = from as usize;
         while at < end {
             let shard = lock(self.shards.get(at / self.room)?);
-            // Short looks, so that no lcore waits long for the lock.
-            let until = end.min(at + 64).min((at / self.room + 1) * self.room);
+            let until = end.min(at + LOOK).min((at / self.room + 1) * self.room);
             while at < until {
                 if page.len() == page.capacity() {
                     return u32::try_from(at).ok();
@@ -167,6 +169,22 @@ impl Templates {
             }
         }
         (end < self.capacity()).then(|| u32::try_from(end).unwrap_or(u32::MAX))
+    }
+
+    /// Frees templates of `reals`, which are in order of their ids; looks at no more than `cells` from cell `from` on. Returns
+    /// how many are gone, and where to go on, or `None` at the end of the table. The flows under them go on.
+    pub fn purge(&self, from: u32, cells: u32, reals: &[RealId]) -> (u64, Option<u32>) {
+        let end = (from as usize).saturating_add(cells as usize).min(self.capacity());
+        let (mut at, mut gone) = (from as usize, 0);
+        while at < end {
+            let Some(mut shard) = self.shards.get(at / self.room).map(lock) else { break };
+            let until = end.min(at + LOOK).min((at / self.room + 1) * self.room);
+            for cell in at..until {
+                gone += u64::from(shard.purge((cell % self.room) as u32, reals, self.seed, &self.reals));
+            }
+            at = until;
+        }
+        (gone, (end < self.capacity()).then(|| u32::try_from(end).unwrap_or(u32::MAX)))
     }
 
     /// By the hash's high bits; the low ones choose the list within the shard.

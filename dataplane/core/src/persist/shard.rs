@@ -138,6 +138,16 @@ impl Shard {
         if template.settle(now) { template.fate(now, one_packet) } else { Fate::Keep }
     }
 
+    /// Frees the template in cell `at` if it is of one of `reals`, and says so.
+    pub(super) fn purge(&mut self, at: u32, reals: &[RealId], seed: Seed, counts: &RealTable) -> bool {
+        let real = self.templates.get(at).map(|template| template.real);
+        let goes = real.is_some_and(|real| reals.binary_search(&real).is_ok());
+        if goes {
+            self.remove(at, seed, counts);
+        }
+        goes
+    }
+
     /// Frees a template that is out of use or whose clients never got an answer, if one is near. The connections under
     /// it live on without.
     pub(super) fn make_room(&mut self, seed: Seed, reals: &RealTable) -> bool {

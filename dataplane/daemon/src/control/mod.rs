@@ -5,6 +5,7 @@ mod flows;
 mod marks;
 mod peer;
 mod plane;
+mod purge;
 mod session;
 
 mod saved;
@@ -14,9 +15,10 @@ mod status;
 mod sysctl;
 mod verbs;
 mod view;
+mod visit;
 mod warnings;
 
-pub use flows::{FlowLink, FlowPage, FlowServer, flow_link, list as list_connections};
+pub use flows::list as list_connections;
 pub use peer::Admission;
 pub use plane::{ControlPlane, Kept, PlaneConfig, Shared, Time};
 pub use server::{ServeLimits, serve};
@@ -25,3 +27,4 @@ pub use status::{PortView, TwinView, WorkerView};
 pub(crate) use status::{port_view, twin_view};
 pub(crate) use sysctl::set_up;
 pub use view::View;
+pub use visit::{FlowLink, FlowServer, Visit, flow_link};

@@ -11,8 +11,8 @@ use sluice_api::{ErrorCode, RpcError};
 use sluice_core::{Director, Fib, Jiffies, RealTable, ServiceKey, Snapshot, Templates};
 use tokio::sync::{Mutex, Notify, watch};
 
-use super::flows::FlowLink;
 use super::status::{PortView, TwinView, WorkerView};
+use super::visit::FlowLink;
 use crate::counters::{Accounts, MarkAccounts, SharedDrops};
 use crate::publish::Publisher;
 use crate::switches::Settings;

@@ -10,7 +10,7 @@ use sluice_core::{Real, Service};
 
 use super::convert::{self, refusal};
 use super::plane::{ControlPlane, Shared};
-use super::{flows, status, warnings};
+use super::{flows, purge, status, warnings};
 use crate::counters;
 
 /// The version of IPVS whose behaviour is offered.
@@ -30,6 +30,7 @@ const VERBS: &[&str] = &[
     "flush",
     "zero",
     "connection.list",
+    "purge",
     "mark.add",
     "mark.delete",
     "mark.list",
@@ -50,6 +51,9 @@ const VERBS: &[&str] = &[
 pub(super) async fn carry_out(shared: &Rc<Shared>, request: Request) -> Result<Reply, RpcError> {
     if let Request::ConnectionList(PageRequest { cursor, limit }) = request {
         return flows::list(shared, cursor.unwrap_or(0), limit).await.map(Reply::Connections);
+    }
+    if let Request::Purge(wanted) = request {
+        return purge::purge(shared, &wanted).await.map(Reply::Purged);
     }
     if matches!(request, Request::ServiceAdd(_)) {
         // The address may have been given to the twin an instant ago: let the mirror see it before it is missed.
@@ -112,8 +116,8 @@ impl ControlPlane {
             Request::SyncStop(_) => Err(RpcError::new(ErrorCode::NoSuchService, "no sync daemon runs")),
             Request::Status => Ok(Reply::Status(Box::new(self.status()))),
             Request::Drops => Ok(Reply::Drops(counters::drops(self.accounts.lcores(), &self.slow_drops))),
-            Request::ConnectionList(_) => {
-                Err(RpcError::new(ErrorCode::Internal, "connection.list is answered by the lcores"))
+            Request::ConnectionList(_) | Request::Purge(_) => {
+                Err(RpcError::new(ErrorCode::Internal, "this is answered by the lcores"))
             }
         }
     }

@@ -20,8 +20,6 @@ use crate::publish::Subscriber;
 
 /// Flows and wheel slots looked at a loop: bounds the time expiry takes from packets.
 const EXPIRY_BUDGET: usize = 64;
-/// Slots of the flow table looked at for a listing, a loop.
-const LISTING_SLOTS: u32 = 256;
 /// Frames taken from one ring in one loop.
 const RING_BUDGET: usize = 4 * BURST;
 /// Empty loops before the first nap.
@@ -51,7 +49,7 @@ pub struct WorkerConfig {
     pub outputs: Outputs,
     /// Where configuration comes from.
     pub subscriber: Subscriber,
-    /// Where listings are asked for.
+    /// Where listings and purges are asked for.
     pub flows: FlowServer,
     /// The sign of life.
     pub pulse: Arc<Pulse>,
@@ -134,10 +132,10 @@ impl Worker {
             worked |= self.take_ring(ring, now);
         }
         self.outputs.flush();
-        if let Some(mut page) = self.flows.poll(start, worked) {
+        if let Some(mut visit) = self.flows.poll(start, worked) {
             let begun = tsc();
-            page.next = self.lcore.flows_page(now, page.from, LISTING_SLOTS, &mut page.flows);
-            self.flows.answer(page, begun, tsc());
+            visit.pay(&mut self.lcore, now);
+            self.flows.answer(visit, begun, tsc());
         }
         self.lcore.expire(now, EXPIRY_BUDGET);
         worked

@@ -189,9 +189,9 @@ fn run_lcore(
             let mut verdicts = [Verdict::ToKernel; BURST];
             lcore.process_burst(Jiffies(0), &ingress, &mut [ArrayBuf::new(frame)], &mut verdicts);
         }
-        if let Some(mut page) = flows.poll(0, false) {
-            page.next = lcore.flows_page(Jiffies(0), page.from, 1024, &mut page.flows);
-            flows.answer(page, 0, 0);
+        if let Some(mut visit) = flows.poll(0, false) {
+            visit.pay(&mut lcore, Jiffies(0));
+            flows.answer(visit, 0, 0);
         }
         std::thread::sleep(Duration::from_micros(100));
     }

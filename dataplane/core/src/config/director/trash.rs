@@ -43,6 +43,12 @@ impl Trash {
         self.of_service.contains_key(key)
     }
 
+    /// The reals that were removed from that service: address and port, and slot.
+    pub(super) fn of(&self, key: &ServiceKey) -> impl Iterator<Item = ((IpAddr, u16), RealId)> {
+        let removed = self.removed.iter().filter(move |((of, ..), _)| of == key);
+        removed.map(|(&(_, address, port), removed)| ((address, port), removed.id))
+    }
+
     /// Whether reals that were removed from a fwmark service are still here.
     pub(super) fn has_marked(&self) -> bool {
         self.of_service.keys().any(|key| matches!(key, ServiceKey::Fwmark { .. }))
