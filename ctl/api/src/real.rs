@@ -49,6 +49,9 @@ pub enum Forward {
     Tunnel,
     /// The real server is this machine. Listed, never asked for: the daemon finds out by itself.
     Local,
+    /// No real server at all: the packets of a connection that `vs.cache_bypass` made go to their own destination. Of
+    /// connections only.
+    Bypass,
 }
 
 /// The encapsulation of a tunnelled real server.

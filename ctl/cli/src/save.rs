@@ -86,7 +86,7 @@ fn real_words(service: ServiceId, real: &RealSpec, names: &Names, thresholds: bo
         Forward::Masq => "-m",
         Forward::Tunnel => "-i",
         // That a real server is local is found out anew.
-        Forward::Route | Forward::Local => "-g",
+        Forward::Route | Forward::Local | Forward::Bypass => "-g",
     };
     let endpoint = names.endpoint(real.id.address, real.id.port, protocol);
     let mut text = format!("-r {endpoint} {method} -w {}", real.weight);

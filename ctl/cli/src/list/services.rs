@@ -182,6 +182,7 @@ const fn forward_label(forward: Forward) -> &'static str {
         Forward::Route => "Route",
         Forward::Tunnel => "Tunnel",
         Forward::Local => "Local",
+        Forward::Bypass => "ByPass",
     }
 }
 

@@ -51,6 +51,9 @@ pub(super) fn check_real(config: &RealConfig) -> Result<(), ConfigError> {
     if config.lower > config.upper {
         return Err(ConfigError::Range("the lower threshold (it may not be over the upper one)"));
     }
+    if config.forward == Forward::Bypass {
+        return Err(ConfigError::Invalid("no real server is a bypass"));
+    }
     let IpAddr::V4(address) = config.address else {
         return Err(ConfigError::Unsupported("an IPv6 real server"));
     };

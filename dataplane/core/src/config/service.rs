@@ -201,6 +201,8 @@ pub enum Forward {
     Tunnel = 2,
     /// Direct routing (`-g`).
     Route = 3,
+    /// On to the packet's own destination, without a real server: what cache_bypass makes of a flow. No real has it.
+    Bypass = 4,
 }
 
 /// A real server as the operator asks for it.
@@ -279,6 +281,8 @@ pub struct Switches {
     pub expire_nodest_conn: bool,
     /// Whether a template whose real has weight 0 holds no longer.
     pub expire_quiescent_template: bool,
+    /// Whether packets of a fwmark service without a real server go on to their own destination.
+    pub cache_bypass: bool,
     /// Whether TCP packets without a flow are scheduled though they carry no SYN.
     pub sloppy_tcp: bool,
     /// drop_packet as it works at the moment: of so many new flows one is dropped; 0 for none.
@@ -311,6 +315,7 @@ impl Default for Switches {
             conn_reuse_mode: 1,
             expire_nodest_conn: false,
             expire_quiescent_template: false,
+            cache_bypass: false,
             sloppy_tcp: false,
             drop_rate: 0,
             drop_at_once: false,

@@ -38,6 +38,7 @@ pub(crate) mod flags {
 
 const TUNNEL: u16 = Forward::Tunnel as u16;
 const ROUTE: u16 = Forward::Route as u16;
+const BYPASS: u16 = Forward::Bypass as u16;
 
 /// No such slot, next hop or place in a list.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -137,7 +138,9 @@ impl<F: Family> Flow<F> {
         let unassured = if new.template.is_some() { flags::UNASSURED } else { 0 };
         // Of UDP under a template, NAT's first reply tells too: it has to go the general way.
         let tells = unassured != 0 && new.protocol == Protocol::Udp as u8;
-        let no_output = if new.forward == Forward::Masq && !tells { 0 } else { flags::NO_OUTPUT };
+        // A bypass has no real that would say otherwise: its replies count as seen.
+        let seen = matches!(new.forward, Forward::Masq | Forward::Bypass) && !tells;
+        let no_output = if seen { 0 } else { flags::NO_OUTPUT };
         *self = Self {
             keys: [
                 F::Key::new(new.protocol, new.client, new.client_port, new.vip, new.vport),
@@ -162,6 +165,7 @@ impl<F: Family> Flow<F> {
         match self.flags & flags::FORWARD {
             ROUTE => Forward::Route,
             TUNNEL => Forward::Tunnel,
+            BYPASS => Forward::Bypass,
             _ => Forward::Masq,
         }
     }
@@ -174,6 +178,11 @@ impl<F: Family> Flow<F> {
     #[inline(always)]
     pub(crate) fn is_tunnelled(&self) -> bool {
         self.flags & flags::FORWARD == TUNNEL
+    }
+
+    /// Whether it goes past all reals.
+    pub(crate) fn is_bypass(&self) -> bool {
+        self.flags & flags::FORWARD == BYPASS
     }
 
     #[inline(always)]
@@ -225,7 +234,7 @@ pub struct FlowView {
     pub virtual_endpoint: SocketAddr,
     /// The real server.
     pub destination: SocketAddr,
-    /// The real's slot.
+    /// The real's slot; of a bypass no slot.
     pub real: RealId,
     /// The method it was made with; an edit of the real does not change it.
     pub forward: Forward,

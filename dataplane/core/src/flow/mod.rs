@@ -6,7 +6,7 @@ mod replies;
 mod table;
 mod wheel;
 
-pub(crate) use entry::{Direction, Flow, NewFlow, flags};
+pub(crate) use entry::{Direction, Flow, NONE, NewFlow, flags};
 pub use entry::{FLOW_BYTES, FLOW6_BYTES, FlowView};
 pub(crate) use hash::{FlowKey, Key4, Key6, Seed, with_bytes};
 pub(crate) use index::filled;

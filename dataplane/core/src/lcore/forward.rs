@@ -10,7 +10,7 @@ use crate::flow::{Direction, Flow, FlowId, flags};
 use crate::persist::End;
 use crate::proto::{self, Activity};
 use crate::real::RealCounts;
-use crate::stats::line;
+use crate::stats::{RealLine, line};
 use crate::transmit;
 use crate::verdict::Verdict;
 
@@ -25,13 +25,14 @@ impl Lcore {
     /// A packet of flow `id`, confirmed. Kernel order (reference 4.4): reuse, availability, counters, state, transmit.
     pub(super) fn known(&mut self, packet: &mut Packet<'_>, id: FlowId, direction: Direction) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
-        let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
-        let available = real.is_available();
+        let real = self.stats.real(flow.real);
+        // A bypass has no real that could be gone.
+        let available = real.is_none_or(RealLine::is_available);
         let opens = proto::opens(packet.parsed.protocol, packet.parsed.flags);
         if direction == Direction::In && (opens || !available) {
             return self.opening_or_real_gone(packet, id, opens);
         }
-        if available {
+        if let Some(real) = real.filter(|_| available) {
             real.count(direction, packet.parsed.ip_len);
         }
         self.forward(packet, id, direction)
@@ -41,10 +42,10 @@ impl Lcore {
     #[cold]
     fn opening_or_real_gone(&mut self, packet: &mut Packet<'_>, id: FlowId, opens: bool) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return self.pass(packet.ingress) };
-        let Some(real) = self.stats.real(flow.real) else { return self.pass(packet.ingress) };
+        let real = self.stats.real(flow.real);
         let switches = self.snapshot.switches;
-        let available = real.is_available();
-        let quiesced = real.flags() & line::WEIGHTED == 0;
+        let available = real.is_none_or(RealLine::is_available);
+        let quiesced = real.is_some_and(|real| real.flags() & line::WEIGHTED == 0);
         // A flow under a template stays with its real (reference 4.4, step 5).
         let controlled = flow.wheel.template.is_some();
         let reusable = opens && !controlled && proto::may_be_reused(flow, switches.conn_reuse_mode);
@@ -55,7 +56,9 @@ impl Lcore {
         if !available {
             return self.drop(DropReason::RealGone);
         }
-        real.count(Direction::In, packet.parsed.ip_len);
+        if let Some(real) = real {
+            real.count(Direction::In, packet.parsed.ip_len);
+        }
         self.forward(packet, id, Direction::In)
     }
 
@@ -140,6 +143,7 @@ impl Lcore {
         let fib = &self.fib;
         let Some(flow) = self.flows.get_mut(id) else { return Next::Nowhere };
         let (destination, _) = match direction {
+            Direction::In if flow.is_bypass() => flow.vip(),
             Direction::In => flow.destination(),
             Direction::Out => flow.client(),
         };

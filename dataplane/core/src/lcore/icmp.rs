@@ -6,7 +6,7 @@ use super::Lcore;
 use super::burst::{Packet, in_the_name_of_its_key_exchange};
 use super::forward::{Next, refusal};
 use super::miss::Chosen;
-use crate::config::Protocol;
+use crate::config::{Forward, Protocol};
 use crate::drop::DropReason;
 use crate::family::V4;
 use crate::flow::{Direction, Flow, FlowId, FlowKey, Key4};
@@ -98,6 +98,9 @@ impl Lcore {
             Err(reason) => return self.drop(reason),
         };
         let Chosen { new, one_packet } = chosen;
+        if new.forward == Forward::Bypass {
+            return self.drop(DropReason::NoReal);
+        }
         if one_packet {
             if !transmit::icmp_checksum_is_right(akin.frame, error) {
                 return self.drop(DropReason::IcmpChecksum);

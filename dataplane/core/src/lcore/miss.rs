@@ -216,6 +216,7 @@ impl Lcore {
             Some(new) => Ok(Some(Chosen { new, one_packet })),
             // FTP's service takes far more ports than are its (reference 4.5).
             None if port == FTP && dport != FTP => Ok(None),
+            None if is_marked && let Some(new) = self.bypass(packet) => Ok(Some(Chosen { new, one_packet })),
             None => Err(DropReason::NoReal),
         }
     }

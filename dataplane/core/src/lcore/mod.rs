@@ -1,5 +1,6 @@
 //! One lcore's share of the load balancer: its flows, its schedulers, and the snapshot it works by.
 mod burst;
+mod bypass;
 mod call_out;
 mod count;
 mod defence;

@@ -2,6 +2,7 @@
 use super::Lcore;
 use super::burst::Packet;
 use super::forward::{Next, resolved};
+use crate::config::Forward;
 use crate::family::V4;
 use crate::flow::{Direction, Flow, NewFlow};
 use crate::verdict::Verdict;
@@ -20,6 +21,7 @@ impl Lcore {
             line.count(direction, packet.parsed.ip_len);
         }
         let next = match direction {
+            Direction::In if new.forward == Forward::Bypass => self.way_to(new.vip),
             Direction::In => self.way_to_real(new),
             Direction::Out => self.way_to(new.client),
         };

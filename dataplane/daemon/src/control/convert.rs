@@ -115,8 +115,9 @@ pub(crate) fn real_config(spec: &api::RealSpec) -> Result<core::RealConfig, Refu
         api::Forward::Masq => core::Forward::Masq,
         api::Forward::Route => core::Forward::Route,
         api::Forward::Tunnel => core::Forward::Tunnel,
-        api::Forward::Local => {
-            let message = "forward `local` is found out, never asked for: use masq, route or tunnel";
+        api::Forward::Local | api::Forward::Bypass => {
+            let message =
+                "forward `local` and `bypass` are found out, never asked for: use masq, route or tunnel";
             return Err(RpcError::new(ErrorCode::Invalid, message));
         }
     };
@@ -179,6 +180,7 @@ pub(crate) fn forward(forward: core::Forward) -> api::Forward {
         core::Forward::Masq => api::Forward::Masq,
         core::Forward::Route => api::Forward::Route,
         core::Forward::Tunnel => api::Forward::Tunnel,
+        core::Forward::Bypass => api::Forward::Bypass,
     }
 }
 

@@ -59,6 +59,7 @@ fn real_line(real: &RealEntry) -> String {
         Forward::Route => "Route",
         Forward::Tunnel => "Tunnel",
         Forward::Local => "Local",
+        Forward::Bypass => "Bypass",
     };
     format!(
         "  -> {}      {forward:<7} {:<6} {:<10} {:<10}\n",

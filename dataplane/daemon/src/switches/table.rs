@@ -76,7 +76,7 @@ pub static ALL: &[Switch] = &[
         "cache_bypass",
         BOOLEAN,
         "0",
-        Effect::NotYet("firewall-mark services"),
+        Effect::Flag(|switches| &mut switches.cache_bypass),
         "1: without a real server, packets to a firewall-mark service go on to their own destination.",
     ),
     of(
