@@ -73,6 +73,20 @@ fn a_reply_through_the_director_is_counted_and_passed_on() {
     assert_eq!(lab.real_stats(lab.id(&key, 1)), expected);
 }
 
+/// The kernel sends it on by the twin of another port, and it is the same packet still.
+#[test]
+fn a_reply_through_the_director_is_counted_once() {
+    let (mut lab, key) = Lab::tcp("rr", [route(1, 80)]);
+    lab.client_sends(&request(40_000, SYN));
+    lab.real_sends(&vip_reply(40_000, SYN | ACK));
+    let forwarded = vip_reply(40_000, SYN | ACK).ttl(63);
+    assert_eq!(
+        lab.kernel_sends(OUTSIDE, &forwarded),
+        (Verdict::Transmit { port: OUTSIDE }, forwarded.build())
+    );
+    assert_eq!(lab.real_stats(lab.id(&key, 1)).out_packets, 1);
+}
+
 /// One reply seen, and requests count as those of a connection of which both sides are seen.
 #[test]
 fn a_reply_through_the_director_moves_the_state() {

@@ -6,6 +6,7 @@ use sluice_packet::header::SctpChunk;
 
 use super::Lcore;
 use super::burst::Packet;
+use super::forward::{Next, resolved};
 use crate::config::{FTP, FTP_DATA, Protocol, Real, ServiceKey};
 use crate::drop::DropReason;
 use crate::family::{Family, V4};
@@ -115,6 +116,12 @@ impl Lcore {
             && let Some(flow) = self.flows.get_mut(id)
             && !flow.is_masq()
         {
+            // The kernel's turn to forward it: it was counted when it came, unless a real server here has made it.
+            if packet.ingress.from_kernel
+                && !matches!(resolved(&self.fib, flow.destination().0), Err(Next::Local))
+            {
+                return true;
+            }
             let before = flow.expires;
             let activity = proto::advance(flow, Direction::Out, parsed.flags, &self.timeouts, packet.now);
             let sooner = flow.expires.since(before) < 0;
