@@ -8,6 +8,23 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::{command, lease};
 
+/// Checksums and segmentation must be complete on the wire: DPDK reads whole frames, as a cable would carry them.
+const OFFLOADS: &str = "tx off rx off sg off tso off gso off gro off";
+
+/// Joins two namespaces by a veth pair, both ends up: each end is named by its namespace and device.
+///
+/// # Errors
+/// As [`command::run`].
+pub fn link(one: (&Netns, &str), other: (&Netns, &str)) -> Result<()> {
+    let (peer, peer_name) = (other.0.name(), other.1);
+    one.0.ip(&format!("link add {} type veth peer name {peer_name} netns {peer}", one.1))?;
+    for (netns, device) in [one, other] {
+        netns.run(&format!("ethtool -K {device} {OFFLOADS}"))?;
+        netns.ip(&format!("link set {device} up"))?;
+    }
+    Ok(())
+}
+
 /// A named network namespace, removed when dropped.
 #[derive(Debug)]
 pub struct Netns {
@@ -61,6 +78,21 @@ impl Netns {
     /// A parameter does not exist, or refuses the value.
     pub fn sysctl(&self, settings: &str) -> Result<()> {
         self.run(&format!("sysctl -qw {settings}")).map(drop)
+    }
+
+    /// Hides the frames of these devices from the namespace's kernel, which net_af_packet would let it see, and answer,
+    /// as well.
+    ///
+    /// # Errors
+    /// As [`command::run`].
+    pub fn hide_frames(&self, devices: &[&str]) -> Result<()> {
+        self.run("nft add table netdev sluice")?;
+        for device in devices {
+            // The ingress hook comes after packet sockets, so that DPDK still sees what the stack no longer does.
+            let chain = format!("{{ type filter hook ingress device {device} priority 0 ; policy drop ; }}");
+            self.run(&format!("nft add chain netdev sluice {device} {chain}"))?;
+        }
+        Ok(())
     }
 
     /// Runs `work` on a thread of its own inside the namespace. Sockets it returns stay in the namespace.

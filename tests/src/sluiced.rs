@@ -8,12 +8,17 @@ use nix::sys::signal::Signal;
 use sluice_api::{Client, Request, Version};
 
 use crate::ctl::{Ctl, program};
+use crate::netns::Netns;
 use crate::process::Process;
 use crate::topology::{DIRECTOR, Lab, VIP};
 use crate::wait::until;
 
 /// EAL and its devices may take this long on a machine that is busy.
 const START: Duration = Duration::from_secs(60);
+
+/// The names of its control socket and of its state file.
+const SOCKET: &str = "control.sock";
+pub(crate) const STATE: &str = "state.json";
 
 /// A running `sluiced` in the director's namespace; killed when dropped.
 #[derive(Debug)]
@@ -37,19 +42,8 @@ impl Sluiced {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with(lab: &Lab, configuration: &str) -> Result<Self> {
-        lab.hide_frames()?;
-        let mut process = Self::launch(lab, "sluiced", configuration)?;
-        let socket = socket(lab);
-        until("sluiced answering", START, || {
-            if let Some(status) = process.exited()? {
-                bail!("sluiced ended with {status}");
-            }
-            let asked =
-                Client::connect(&socket).and_then(|mut client| client.call::<Version>(&Request::Version));
-            Ok(asked.ok())
-        })
-        .with_context(|| format!("sluiced printed:\n{}", process.log()))?;
-        let sluiced = Self { process, ctl: Ctl::new(&socket)? };
+        lab.director.hide_frames(&["wan", "lan"])?;
+        let sluiced = Self::start_in(&lab.director, lab.directory(), configuration)?;
         for address in [
             format!("{DIRECTOR}/24 dev sl-wan"),
             format!("{VIP}/32 dev sl-wan"),
@@ -60,15 +54,38 @@ impl Sluiced {
         Ok(sluiced)
     }
 
+    /// Starts it in any namespace whose frames are hidden, its files in `directory`; twins have no addresses yet.
+    ///
+    /// # Errors
+    /// It ends, or does not answer: the error holds its log.
+    pub fn start_in(netns: &Netns, directory: &Path, configuration: &str) -> Result<Self> {
+        let mut process = Self::launch_in(netns, directory, "sluiced", configuration)?;
+        let socket = directory.join(SOCKET);
+        until("sluiced answering", START, || {
+            if let Some(status) = process.exited()? {
+                bail!("sluiced ended with {status}");
+            }
+            let asked =
+                Client::connect(&socket).and_then(|mut client| client.call::<Version>(&Request::Version));
+            Ok(asked.ok())
+        })
+        .with_context(|| format!("sluiced printed:\n{}", process.log()))?;
+        Ok(Self { process, ctl: Ctl::new(&socket)? })
+    }
+
     /// Only starts it, whatever comes of it; its log and its configuration file are called `name`.
     ///
     /// # Errors
     /// `sluiced` is not built.
     pub fn launch(lab: &Lab, name: &str, configuration: &str) -> Result<Process> {
-        let file = lab.directory().join(format!("{name}.toml"));
+        Self::launch_in(&lab.director, lab.directory(), name, configuration)
+    }
+
+    fn launch_in(netns: &Netns, directory: &Path, name: &str, configuration: &str) -> Result<Process> {
+        let file = directory.join(format!("{name}.toml"));
         std::fs::write(&file, configuration)?;
         let line = format!("{} --config {}", program("sluiced")?.display(), file.display());
-        Process::start(name, lab.director.command(&line), lab.directory())
+        Process::start(name, netns.command(&line), directory)
     }
 
     /// Its process.
@@ -102,12 +119,18 @@ impl Sluiced {
 
 /// Where its control socket is.
 pub fn socket(lab: &Lab) -> PathBuf {
-    lab.directory().join("control.sock")
+    lab.directory().join(SOCKET)
 }
 
-/// Its configuration in the lab: one worker that naps, beside the control side, without huge pages.
+/// Its configuration in the lab.
 pub fn configuration(lab: &Lab) -> String {
-    let directory = lab.directory().display();
+    configuration_in(lab.directory())
+}
+
+/// Its configuration on the devices `wan` and `lan`, its files in `directory`: one worker that naps, beside the control
+/// side, without huge pages.
+pub fn configuration_in(directory: &Path) -> String {
+    let directory = directory.display();
     // A lab must run on two CPUs, and on one.
     let worker = usize::from(cpus(Path::new("/sys/devices/system/cpu/online")) > 1);
     format!(
@@ -122,10 +145,10 @@ megabytes = 256
 mbufs = 16384
 
 [control]
-socket = "{directory}/control.sock"
+socket = "{directory}/{SOCKET}"
 
 [state]
-file = "{directory}/state.json"
+file = "{directory}/{STATE}"
 
 [tables]
 flows = 65536

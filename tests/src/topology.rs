@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::lease::Lease;
-use crate::netns::Netns;
+use crate::netns::{self, Netns};
 
 /// The client's address.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
@@ -17,9 +17,6 @@ pub const VIP: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 100);
 
 /// How many real servers there are.
 pub const REALS: usize = 2;
-
-/// Checksums and segmentation must be complete on the wire: DPDK reads whole frames, as a cable would carry them.
-const OFFLOADS: &str = "tx off rx off sg off tso off gso off gro off";
 
 /// The address of real server `n`, from 1.
 pub fn real_address(n: usize) -> Ipv4Addr {
@@ -120,24 +117,14 @@ impl Lab {
     fn links(&self) -> Result<()> {
         self.switch.ip("link add br0 type bridge")?;
         self.switch.ip("link set br0 up")?;
-        self.link((&self.director, "wan"), (&self.client, "eth0"))?;
-        self.link((&self.director, "lan"), (&self.switch, "dir"))?;
-        self.link((&self.client, "back"), (&self.switch, "cl"))?;
+        netns::link((&self.director, "wan"), (&self.client, "eth0"))?;
+        netns::link((&self.director, "lan"), (&self.switch, "dir"))?;
+        netns::link((&self.client, "back"), (&self.switch, "cl"))?;
         for (n, real) in (1..).zip(&self.reals) {
-            self.link((real, "eth0"), (&self.switch, &format!("r{n}")))?;
+            netns::link((real, "eth0"), (&self.switch, &format!("r{n}")))?;
         }
         for port in ["dir", "cl", "r1", "r2"] {
             self.switch.ip(&format!("link set {port} master br0"))?;
-        }
-        Ok(())
-    }
-
-    fn link(&self, one: (&Netns, &str), other: (&Netns, &str)) -> Result<()> {
-        let (peer, peer_name) = (other.0.name(), other.1);
-        one.0.ip(&format!("link add {} type veth peer name {peer_name} netns {peer}", one.1))?;
-        for (netns, device) in [one, other] {
-            netns.run(&format!("ethtool -K {device} {OFFLOADS}"))?;
-            netns.ip(&format!("link set {device} up"))?;
         }
         Ok(())
     }
@@ -147,20 +134,6 @@ impl Lab {
         self.client.ip("addr add 10.2.0.2/24 dev back")?;
         for (n, real) in (1..).zip(&self.reals) {
             real.ip(&format!("addr add {}/24 dev eth0", real_address(n)))?;
-        }
-        Ok(())
-    }
-
-    /// Hides the director's frames from its kernel, which net_af_packet would let it see, and answer, as well.
-    ///
-    /// # Errors
-    /// As [`crate::command::run`].
-    pub fn hide_frames(&self) -> Result<()> {
-        self.director.run("nft add table netdev sluice")?;
-        for device in ["wan", "lan"] {
-            // The ingress hook comes after packet sockets, so that DPDK still sees what the stack no longer does.
-            let chain = format!("{{ type filter hook ingress device {device} priority 0 ; policy drop ; }}");
-            self.director.run(&format!("nft add chain netdev sluice {device} {chain}"))?;
         }
         Ok(())
     }
