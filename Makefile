@@ -3,15 +3,15 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 
-# The DPDK libraries and drivers, what builds against them, and what the labs run.
+# The DPDK libraries and drivers, what builds against them, what the labs run, and a Linux kernel with IPVS as a process.
 PACKAGES := libdpdk-dev dpdk dpdk-dev pkg-config gcc libc6-dev clang libclang-dev \
             iproute2 ethtool nftables nginx-light curl socat tcpdump iputils-ping procps shellcheck \
-            prometheus prometheus-node-exporter
-SCRIPTS := .ci/run
+            prometheus prometheus-node-exporter user-mode-linux ipvsadm iptables kmod
+SCRIPTS := .ci/run tests/src/conform/guest.sh
 CARGO_DENY := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build root demo demo-clean test lint layers deny bench bench-stages clean
+.PHONY: help setup build root demo demo-clean test conformance lint layers deny bench bench-stages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ demo-clean: root build ## remove a demo that KEEP=1 left running (root)
 
 test: root build ## every test, the labs in network namespaces included (root)
 	@cargo test --workspace --locked --no-fail-fast
+
+conformance: root build ## the same frames to Linux's IPVS and to Sluice (root); ONLY="words" plays some, WRITE=1 writes the page
+	@cargo run --quiet --locked -p sluice-tests --bin conformance -- $(if $(WRITE),--write) $(ONLY)
 
 lint: setup ## formatting, shell scripts, the crates' layering, clippy, dependencies
 	@cargo fmt --all --check

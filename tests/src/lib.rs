@@ -12,16 +12,20 @@
 //! `sluiced` takes the director's two veths through DPDK's net_af_packet; the addresses sit on its kernel twins. Under
 //! NAT the reals answer through the director; under DR they answer over the client's `back` link, past it.
 //!
+//! [`conform`] has a laboratory of its own, with a Linux kernel in it.
+//!
 //! Everything is real: nginx serves, tcpdump captures, `sluicectl` configures. A [`Lab`] needs root, is alone on the
 //! machine while it lives, and leaves nothing behind, nor does one that was killed: the next one sweeps up after it.
 
 pub mod capture;
 pub mod command;
+pub mod conform;
 pub mod ctl;
 pub mod echo;
 pub mod farm;
 pub mod http;
 pub mod inject;
+pub mod interrupt;
 pub mod lease;
 pub mod netns;
 pub mod process;

@@ -4,59 +4,25 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use sluice_tests::{
-    Capture, Ctl, Farm, Lab, ReplyPath, Result, Sluiced, VIP, bail, command, ensure, farm, lease,
+    Capture, Ctl, Farm, Lab, ReplyPath, Result, Sluiced, VIP, bail, command, ensure, farm, interrupt, lease,
     real_address, sluiced,
 };
 
 const USAGE: &str = "usage: demo [--keep | --clean]";
 
-/// A signal has come: its thread removes everything and ends the process.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
 fn main() -> ExitCode {
-    let outcome = clean_up_on_signals().and_then(|()| {
+    interrupt::guard("demo", || {
         match std::env::args().skip(1).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>()[..]
         {
-            [] => demo(false),
-            ["--keep"] => demo(true),
-            ["--clean"] => clean(),
+            [] => demo(false)?,
+            ["--keep"] => demo(true)?,
+            ["--clean"] => clean()?,
             _ => bail!(USAGE),
         }
-    });
-    while INTERRUPTED.load(Ordering::Relaxed) {
-        std::thread::park();
-    }
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("demo: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Ctrl-C, and a panic too, must leave nothing behind.
-fn clean_up_on_signals() -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            INTERRUPTED.store(true, Ordering::Relaxed);
-            eprintln!("\ndemo: interrupted; removing the lab");
-            lease::remove_own();
-            std::process::exit(128 + signal);
-        }
-    });
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        usual(panic);
-        lease::remove_own();
-    }));
-    Ok(())
+        Ok(true)
+    })
 }
 
 fn clean() -> Result<()> {
