@@ -14,4 +14,4 @@ echo /tmp/modprobe >/proc/sys/kernel/modprobe
 stty -F /dev/ttyS0 raw -echo
 # The prompt ends each answer: a mark, and the exit status.
 PS1="$(printf '\036')\$?
-" PS2= exec sh </dev/ttyS0 >/dev/ttyS0 2>&1
+" PS2='' exec sh </dev/ttyS0 >/dev/ttyS0 2>&1
