@@ -2,15 +2,15 @@
 
 use std::net::Ipv4Addr;
 
-use etherparse::{EtherType, Ethernet2HeaderSlice, IpNumber, Ipv4HeaderSlice};
+use etherparse::{EtherType, Ethernet2HeaderSlice, IpNumber, Ipv4Header, Ipv4HeaderSlice, UdpHeader};
 
 use super::frames::{DIRECTORS, IDENT, VIPS};
 
 /// How far the seconds left of a connection may be apart: both sides round down, and look at their own pace.
 const SECONDS: u32 = 2;
 
-/// The frame without the padding of its cable, and without the IP identification of a packet that the balancer made
-/// itself.
+/// The frame without the padding of its cable. In packets that the balancer has made itself the IP identification is only
+/// nought or not, and so is the source port of a tunnel over UDP.
 pub fn frame(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let Ok(ethernet) = Ethernet2HeaderSlice::from_slice(&bytes) else { return bytes };
@@ -21,22 +21,39 @@ pub fn frame(bytes: &[u8]) -> Vec<u8> {
     let Ok(ip) = Ipv4HeaderSlice::from_slice(&bytes[start..]) else { return bytes };
     let mut header = ip.to_header();
     bytes.truncate(start + usize::from(header.total_len));
+    // A wrong checksum stays, and shows.
     let right = header.header_checksum == header.calc_header_checksum();
     if right && made_here(&header) {
-        header.identification = 0;
+        header.identification = header.identification.min(1);
         header.header_checksum = header.calc_header_checksum();
-        let header = header.to_bytes();
-        bytes[start..start + header.len()].copy_from_slice(&header);
+        let payload = start + header.header_len();
+        bytes[start..payload].copy_from_slice(&header.to_bytes());
+        if header.protocol == IpNumber::UDP && !header.is_fragmenting_payload() {
+            without_source_port(&header, &mut bytes[payload..]);
+        }
     }
     bytes
 }
 
-/// Whether the balancer has made the packet rather than passed it on.
-fn made_here(header: &etherparse::Ipv4Header) -> bool {
+/// Whether the balancer has made the packet, or what is around it, rather than passed it on.
+fn made_here(header: &Ipv4Header) -> bool {
     let source = Ipv4Addr::from(header.source);
-    let own = DIRECTORS.contains(&source) || VIPS.contains(&source);
-    let kind = [IpNumber::ICMP, IpNumber::IPV4, IpNumber::IPV6, IpNumber::GRE].contains(&header.protocol);
-    own && kind && header.identification != IDENT
+    let tunnel = [IpNumber::IPV4, IpNumber::IPV6, IpNumber::GRE, IpNumber::UDP].contains(&header.protocol)
+        && DIRECTORS.contains(&source);
+    let error = header.protocol == IpNumber::ICMP
+        && (DIRECTORS.contains(&source) || VIPS.contains(&source))
+        && header.identification != IDENT;
+    tunnel || error
+}
+
+fn without_source_port(ip: &Ipv4Header, datagram: &mut [u8]) {
+    let Ok((mut udp, payload)) = UdpHeader::from_slice(datagram) else { return };
+    let right = udp.calc_checksum_ipv4(ip, payload) == Ok(udp.checksum);
+    if right || udp.checksum == 0 {
+        udp.source_port = 0;
+        udp.checksum = udp.checksum.min(1);
+        datagram[..UdpHeader::LEN].copy_from_slice(&udp.to_bytes());
+    }
 }
 
 /// A listing of `ipvsadm` line by line: without its banner, which tells the size of a table, and connections, whose order
@@ -81,6 +98,7 @@ mod tests {
         assert_eq!(frame(&error(1)), frame(&error(2)));
         let data = |ident| tcp((VIP, 80), (client(1), 4000), 2).ident(ident).build();
         assert_ne!(frame(&data(1)), frame(&data(2)));
+        assert_ne!(frame(&error(0)), frame(&error(2)));
         let passed_on = |ident| ip(client(1), VIP).ident(ident).icmp(3, 3, 0).build();
         assert_ne!(frame(&passed_on(1)), frame(&passed_on(2)));
     }

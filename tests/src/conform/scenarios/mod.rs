@@ -1,6 +1,7 @@
 //! All scenarios, by area.
 
 mod edits;
+mod icmp;
 mod ipvsadm;
 mod marks;
 mod ops;
@@ -12,6 +13,7 @@ mod switches;
 mod tcp;
 mod thresholds;
 mod timeouts;
+mod tunnels;
 mod udp;
 
 use std::fmt::Write;
@@ -45,6 +47,8 @@ pub fn all() -> Vec<Area> {
         area("marks", marks::scenarios()),
         area("thresholds", thresholds::scenarios()),
         area("edits", edits::scenarios()),
+        area("icmp", icmp::scenarios()),
+        area("tunnels", tunnels::scenarios()),
         area("timeouts", timeouts::scenarios()),
         area("switches", switches::scenarios()),
         area("strangers", strangers::scenarios()),
